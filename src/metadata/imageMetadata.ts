@@ -1,0 +1,40 @@
+// What an image file says about its own making, in one shape for every host.
+
+/** Names in `settings` are infotext's ("Steps", "Sampler", "CFG scale", "Size", "Model"), whatever the host calls them itself. */
+export interface ImageMetadata {
+  /** The file's format by its bytes, not by its name. */
+  format: string;
+  /** Who wrote it: "a1111", "forge", "sdnext", "comfyui", "invokeai", "swarmui", "fooocus", "novelai", "drawthings", ...; null: nobody says. */
+  host: string | null;
+  prompt: string | null;
+  negativePrompt: string | null;
+  /** A bigint only where a number would lose digits: ComfyUI's seeds have 64 bits. */
+  seed: number | bigint | null;
+  /** The picture's own size, which upscaling may have moved away from settings.Size. */
+  width?: number;
+  height?: number;
+  settings: Record<string, string | number>;
+  /** By reward, without the word " Score": { ImageReward: 0.5812 }. Other tools' scores keep their own keys ("aesthetic_score", "Score"). */
+  scores: Record<string, number>;
+  /** The whole text in A1111's form, where the file has one. */
+  infotext: string | null;
+  carriers: { kind: string; keyword: string; bytes?: number }[];
+  /** Whole sentences on what is odd: stale scores, damaged chunks, several answers. */
+  warnings: string[];
+}
+
+export interface WriteOptions {
+  /** The weights that gave the scores, for Renoir's own record. */
+  model?: string;
+  /** Edit the file even where that breaks a signature (C2PA). */
+  force?: boolean;
+  /** Leave the file's modification time as it is. */
+  keepTimes?: boolean;
+}
+
+/** `file` is the one that holds the scores (a sidecar has its own name); `written` is false when it held just these already. */
+export interface WriteResult {
+  file: string;
+  written: boolean;
+  carrier: string;
+}

@@ -1,0 +1,1 @@
+export type { ImageMetadata, WriteOptions, WriteResult } from "./imageMetadata.ts";
