@@ -1,0 +1,30 @@
+// Graphs of numerical operations as values: built, differentiated, written as ONNX and run.
+
+export { gradients } from "./gradient.ts";
+export * from "./ops/convolution.ts";
+export * from "./ops/elementwise.ts";
+export * from "./ops/linear.ts";
+export * from "./ops/movement.ts";
+export * from "./ops/normalization.ts";
+export * from "./ops/reduce.ts";
+export {
+  type CompileOptions,
+  compile,
+  type Feeds,
+  listProviders,
+  type Provider,
+  providers,
+  Session,
+} from "./session.ts";
+export {
+  constant,
+  type DType,
+  describe,
+  elementCount,
+  input,
+  type NumericArray,
+  parameter,
+  type Shape,
+  type Source,
+  type Tensor,
+} from "./tensor.ts";

@@ -1,0 +1,152 @@
+// Convolution and its two gradients, each of which is again a convolution.
+
+import { ShapeError } from "../../errors.ts";
+import { defineOp } from "../define.ts";
+import { describe, type Shape, type Tensor } from "../tensor.ts";
+import { add } from "./elementwise.ts";
+import { concat, expand, pad, reshape, reverse, slice, split, transpose } from "./movement.ts";
+
+export interface ConvOptions {
+  /** Along height and width, the same for both. */
+  readonly stride?: number;
+  /** Zeros on each side; for uneven padding see pad2d. */
+  readonly padding?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+interface Attributes {
+  readonly strides: readonly number[];
+  readonly pads: readonly number[];
+  readonly dilations: readonly number[];
+  readonly group: number;
+}
+
+interface TransposedAttributes extends Attributes {
+  readonly output_padding: readonly number[];
+}
+
+const attributesOf = ({ stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvOptions): Attributes => ({
+  strides: [stride, stride],
+  pads: [padding, padding, padding, padding],
+  dilations: [dilation, dilation],
+  group: groups,
+});
+
+const spatial = (x: Tensor): readonly [number, number] => x.shape.slice(-2) as unknown as [number, number];
+
+/** y[o] = Σᵢ x[i] ⋆ w[o, i], x [N, C, H, W], w [O, C / group, kh, kw]. */
+const convolve = defineOp("Conv", ["x", "w"], {
+  shape({ x, w }, { strides, pads, dilations, group }: Attributes) {
+    const channels = w.shape[1]! * group;
+    if (x.shape.length !== 4 || w.shape.length !== 4 || x.shape[1] !== channels) {
+      throw new ShapeError(`Conv: ${describe(w)} takes [N, ${channels}, H, W] but x is ${describe(x)}.`);
+    }
+    const sizes = spatial(x).map((size, i) => {
+      const reach = dilations[i]! * (spatial(w)[i]! - 1) + 1;
+      return Math.floor((size + pads[i]! + pads[i + 2]! - reach) / strides[i]!) + 1;
+    });
+    return [x.shape[0]!, w.shape[0]!, ...sizes];
+  },
+  gradient: ({ x, w, dy, wants }, attributes) => ({
+    x: wants("x") ? inputGradient(x.shape, w, dy, attributes) : null,
+    w: wants("w") ? weightGradient(x, w.shape, dy, attributes) : null,
+  }),
+  lower: (attributes) => ({ attributes: { ...attributes } }),
+});
+
+/** The transpose of `convolve` as a linear map of x: its gradient, and the upsampling convolution. */
+const convolveTransposed = defineOp("ConvTranspose", ["x", "w"], {
+  shape({ x, w }, { strides, pads, dilations, group, output_padding }: TransposedAttributes) {
+    if (x.shape[1] !== w.shape[0]) {
+      throw new ShapeError(`ConvTranspose: ${describe(w)} takes ${w.shape[0]} channels but x is ${describe(x)}.`);
+    }
+    const sizes = spatial(x).map(
+      (size, i) =>
+        strides[i]! * (size - 1) +
+        output_padding[i]! +
+        dilations[i]! * (spatial(w)[i]! - 1) +
+        1 -
+        pads[i]! -
+        pads[i + 2]!,
+    );
+    return [x.shape[0]!, w.shape[1]! * group, ...sizes];
+  },
+  gradient: ({ x, w, dy, wants }, attributes) => ({
+    x: wants("x") ? cropTo(convolve(dy, w, attributes), x.shape) : null,
+    w: wants("w") ? weightGradient(dy, w.shape, x, attributes) : null, // x and ∂y have changed places
+  }),
+  lower: (attributes) => ({ attributes: { ...attributes } }),
+});
+
+/** Sizes at which Conv with flipped kernels beats ConvTranspose: 5-26 % faster, and no column buffer (C·9·H·W floats). */
+const flipFrom = 16;
+
+function inputGradient(shape: Shape, w: Tensor, dy: Tensor, attributes: Attributes): Tensor {
+  const { strides, pads, dilations, group } = attributes;
+  const [height, width] = spatial(dy);
+  const flippable = strides.every((stride) => stride === 1) && spatial(w).every((size) => size > 1) && group === 1;
+  if (flippable && Math.min(height, width) >= flipFrom) {
+    const flipped = reverse(transpose(w, [1, 0, 2, 3]), [2, 3]); // folded into a copy when the weights are fixed
+    const around = pads.map((before, i) => dilations[i % 2]! * (spatial(w)[i % 2]! - 1) - before);
+    return convolve(dy, flipped, { ...attributes, pads: around });
+  }
+  const output_padding = spatial({ shape } as Tensor).map((size, i) => {
+    const reached =
+      strides[i]! * (spatial(dy)[i]! - 1) + dilations[i]! * (spatial(w)[i]! - 1) + 1 - pads[i]! - pads[i + 2]!;
+    return size - reached; // the rows at the end that the stride did not reach
+  });
+  return convolveTransposed(dy, w, { ...attributes, output_padding });
+}
+
+/** ∂w[o, i] = Σₙ x[n, i] ⋆ ∂y[n, o]: a convolution over the batch, strides and dilations in each other's place. */
+function weightGradient(x: Tensor, shape: Shape, dy: Tensor, attributes: Attributes): Tensor {
+  const { strides, pads, dilations, group } = attributes;
+  if (group > 1) {
+    const [xs, dys] = [split(x, group, 1), split(dy, group, 1)];
+    const part = [shape[0]! / group, ...shape.slice(1)];
+    return concat(
+      xs.map((each, i) => weightGradient(each, part, dys[i]!, { ...attributes, group: 1 })),
+      0,
+    );
+  }
+  const overBatch = convolve(transpose(x, [1, 0, 2, 3]), transpose(dy, [1, 0, 2, 3]), {
+    strides: dilations,
+    pads,
+    dilations: strides,
+    group: 1,
+  });
+  return transpose(cropTo(overBatch, [shape[1]!, shape[0]!, shape[2]!, shape[3]!]), [1, 0, 2, 3]);
+}
+
+/** The first rows and columns: what a stride left over at the end belongs to no output. */
+const cropTo = (x: Tensor, shape: Shape) => slice(slice(x, 2, 0, shape[2]!), 3, 0, shape[3]!);
+
+/** Convolution as PyTorch's Conv2d: x [N, C, H, W], weight [O, C / groups, kh, kw], bias [O]. */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {}): Tensor {
+  const y = convolve(x, weight, attributesOf(options));
+  return bias ? add(y, reshape(bias, [1, -1, 1, 1])) : y;
+}
+
+/** PyTorch's ConvTranspose2d: x [N, C, H, W], weight [C, O / groups, kh, kw], bias [O]. */
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: ConvOptions & { outputPadding?: number } = {},
+): Tensor {
+  const extra = options.outputPadding ?? 0;
+  const y = convolveTransposed(x, weight, { ...attributesOf(options), output_padding: [extra, extra] });
+  return bias ? add(y, reshape(bias, [1, -1, 1, 1])) : y;
+}
+
+/** Zeros around the last two axes: top, bottom, left, right. */
+export const pad2d = (x: Tensor, top: number, bottom: number, left: number, right: number): Tensor =>
+  pad(pad(x, -2, top, bottom), -1, left, right);
+
+/** Each pixel repeated `factor` times both ways: nearest-neighbour upsampling by a whole number. */
+export function upsampleNearest(x: Tensor, factor: number): Tensor {
+  const [n, c, h, w] = x.shape as [number, number, number, number];
+  const repeated = expand(reshape(x, [n, c, h, 1, w, 1]), [n, c, h, factor, w, factor]);
+  return reshape(repeated, [n, c, h * factor, w * factor]);
+}

@@ -1,0 +1,149 @@
+// Matrix products and what is built of them: linear layers, attention, resizing.
+
+import { ShapeError } from "../../errors.ts";
+import { broadcast, defineOp, type Op } from "../define.ts";
+import { constant, describe, type Tensor } from "../tensor.ts";
+import { add, cast, mul } from "./elementwise.ts";
+import { reshape, transpose } from "./movement.ts";
+import { softmax } from "./reduce.ts";
+
+/** y = a b over the last two axes; the axes before them broadcast. */
+export const matmul: Op<["a", "b"]> = defineOp("MatMul", ["a", "b"], {
+  shape({ a, b }) {
+    const [m, k] = matrix("MatMul", a);
+    const [l, n] = matrix("MatMul", b);
+    if (k !== l) {
+      throw new ShapeError(`MatMul: a has ${k} columns but b has ${l} rows (a ${describe(a)}, b ${describe(b)}).`);
+    }
+    return [...broadcast("MatMul", a, b, a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n];
+  },
+  gradient: ({ a, b, dy, wants }) => ({
+    a: wants("a") ? matmul(dy, transpose(b)) : null, // ∂a = ∂y bᵀ
+    b: wants("b") ? matmul(transpose(a), dy) : null, // ∂b = aᵀ ∂y
+  }),
+});
+
+function matrix(type: string, x: Tensor): [rows: number, columns: number] {
+  if (x.shape.length < 2) throw new ShapeError(`${type}: ${describe(x)} is no matrix.`);
+  return [x.shape.at(-2)!, x.shape.at(-1)!];
+}
+
+interface Transposed {
+  readonly transA: boolean;
+  readonly transB: boolean;
+}
+
+const lower = ({ transA, transB }: Transposed) => ({ attributes: { transA: Number(transA), transB: Number(transB) } });
+
+const gemmShape = ({ a, b }: { a: Tensor; b: Tensor }, { transA, transB }: Transposed) => {
+  if (a.shape.length !== 2 || b.shape.length !== 2) {
+    throw new ShapeError(`Gemm: ${describe(a)} and ${describe(b)} must have two axes each.`);
+  }
+  const [m, k] = transA ? matrix("Gemm", a).reverse() : matrix("Gemm", a);
+  const [l, n] = transB ? matrix("Gemm", b).reverse() : matrix("Gemm", b);
+  if (k !== l) throw new ShapeError(`Gemm: the inner sizes are ${k} and ${l} (a ${describe(a)}, b ${describe(b)}).`);
+  return [m!, n!];
+};
+
+/** y = a b for two matrices, either of them read transposed where it lies. */
+export const gemm: Op<["a", "b"], Transposed> = defineOp("Gemm", ["a", "b"], {
+  shape: gemmShape,
+  gradient: ({ a, b, dy, wants }, attributes: Transposed) => gemmGradient(a, b, dy, wants, attributes),
+  lower,
+});
+
+/** y = a b + c */
+const gemmPlus = defineOp("Gemm", ["a", "b", "c"], {
+  shape: gemmShape,
+  gradient: ({ a, b, dy, wants }, attributes: Transposed) => ({ ...gemmGradient(a, b, dy, wants, attributes), c: dy }),
+  lower,
+});
+
+function gemmGradient(
+  a: Tensor,
+  b: Tensor,
+  dy: Tensor,
+  wants: (name: "a" | "b") => boolean,
+  { transA, transB }: Transposed,
+) {
+  // With A = op(a), B = op(b):  ∂A = ∂y Bᵀ,  ∂B = Aᵀ ∂y;  a transposed side takes the transposed product.
+  const product = (x: Tensor, transX: boolean, y: Tensor, transY: boolean) =>
+    transX || transY ? gemm(x, y, { transA: transX, transB: transY }) : matmul(x, y); // MatMul reads weights in place
+  return {
+    a: !wants("a") ? null : transA ? product(b, transB, dy, true) : product(dy, false, b, !transB),
+    b: !wants("b") ? null : transB ? product(dy, true, a, transA) : product(a, !transA, dy, false),
+  };
+}
+
+/**
+ * y = x Wᵀ + b, x [..., in], W [out, in] as PyTorch lays it down in the file.
+ * Gemm(transB) reads W in place; MatMul(x, Transpose(W)) would be folded into a copy of it.
+ */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const [outputs, inputs] = matrix("linear", weight);
+  if (x.shape.at(-1) !== inputs) {
+    throw new ShapeError(`linear: ${describe(x)} ends in ${x.shape.at(-1)} but ${describe(weight)} takes ${inputs}.`);
+  }
+  const rows = reshape(x, [-1, inputs]);
+  const attributes = { transA: false, transB: true };
+  const y = bias ? gemmPlus(rows, weight, bias, attributes) : gemm(rows, weight, attributes);
+  return reshape(y, [...x.shape.slice(0, -1), outputs]);
+}
+
+/**
+ * Multi-head attention: softmax(q kᵀ / √d + mask) v in each head.
+ * q [N, T, W], k and v [N, S, W]; mask broadcasts to [N, heads, T, S] and is added.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?: Tensor): Tensor {
+  const [batch, tokens, width] = q.shape as [number, number, number];
+  const headWidth = width / heads;
+  if (!Number.isInteger(headWidth)) {
+    throw new ShapeError(`attention: a width of ${width} does not divide among ${heads} heads (${describe(q)}).`);
+  }
+  const toHeads = (x: Tensor, perm: readonly number[]) =>
+    transpose(reshape(x, [batch, x.shape[1]!, heads, headWidth]), perm);
+  const scores = mul(matmul(toHeads(q, [0, 2, 1, 3]), toHeads(k, [0, 2, 3, 1])), 1 / Math.sqrt(headWidth));
+  const weights = softmax(mask ? add(scores, mask) : scores);
+  const mixed = matmul(weights, toHeads(v, [0, 2, 1, 3]));
+  return reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);
+}
+
+/**
+ * x [N, C, H, W] resampled to [N, C, h, w] as two matrix products, rows and columns apart.
+ * PyTorch's antialiased bicubic (torchvision `Resize(..., antialias=True)`): a = −0.5, the kernel widened when shrinking.
+ */
+export function resizeBicubic(x: Tensor, height: number, width: number): Tensor {
+  const [h, w] = x.shape.slice(-2) as [number, number];
+  const rows = cast(constant(bicubicWeights(h, height), [height, h]), x.dtype);
+  const columns = cast(constant(transposed(bicubicWeights(w, width), width, w), [w, width]), x.dtype);
+  // the cheaper order first: shrinking the axis that leaves fewer elements
+  return height * w <= h * width ? matmul(matmul(rows, x), columns) : matmul(rows, matmul(x, columns));
+}
+
+/** Row i holds the weights by which output i mixes the inputs; each row sums to 1. Dense [outputs, inputs]. */
+export function bicubicWeights(inputs: number, outputs: number): Float64Array {
+  const scale = inputs / outputs;
+  const stretch = Math.max(scale, 1);
+  const support = 2 * stretch;
+  const weights = new Float64Array(outputs * inputs);
+  for (let i = 0; i < outputs; i++) {
+    const center = scale * (i + 0.5);
+    const first = Math.max(Math.trunc(center - support + 0.5), 0);
+    const last = Math.min(Math.trunc(center + support + 0.5), inputs);
+    const taps = Array.from({ length: last - first }, (_, j) => cubic((first + j - center + 0.5) / stretch));
+    const total = taps.reduce((a, b) => a + b, 0);
+    for (const [j, tap] of taps.entries()) weights[i * inputs + first + j] = tap / total;
+  }
+  return weights;
+}
+
+/** Keys' cubic convolution kernel (1981) with a = −0.5, as PIL and PyTorch's antialiased resize have it. */
+export function cubic(x: number, a = -0.5): number {
+  const t = Math.abs(x);
+  if (t < 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
+  return t < 2 ? (((t - 5) * t + 8) * t - 4) * a : 0;
+}
+
+function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {
+  return Float64Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.trunc(i / rows)]!);
+}
