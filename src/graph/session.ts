@@ -1,6 +1,9 @@
 // Graphs that run: the only file that knows onnxruntime-node.
 
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { RequestError, ShapeError, SystemError } from "../errors.ts";
 import { type LoweredModel, lower } from "./onnx.ts";
@@ -32,12 +35,42 @@ export type Results = Record<string, Float32Array>;
 let runtime: Promise<typeof import("onnxruntime-node")> | undefined;
 const loadRuntime = () => (runtime ??= import("onnxruntime-node"));
 
-/** What the installed runtime was built with, best first; whether each works here only a run can tell. */
+/** What can be tried here, best first; whether each really works only a run can tell. */
 export async function listProviders(): Promise<Provider[]> {
   const { listSupportedBackends } = await loadRuntime();
   const built = listSupportedBackends().map(({ name }) => name);
-  return providers.filter((provider) => built.includes(provider));
+  return providers.filter((provider) => built.includes(provider) && (present[provider]?.() ?? true));
 }
+
+// Asked of the machine first, since the runtime prints to the terminal when it looks in vain.
+const present: Partial<Record<Provider, () => boolean>> = {
+  cuda: () => existsSync(join(runtimeFolder(), cudaLibrary)),
+  webgpu: () => process.platform !== "linux" || vulkanDriverIsInstalled(),
+};
+
+const cudaLibrary =
+  process.platform === "win32" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so";
+
+/** Where onnxruntime-node keeps this platform's libraries. */
+const runtimeFolder = () =>
+  join(
+    dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json")),
+    "bin/napi-v6",
+    process.platform,
+    process.arch,
+  );
+
+/** Vulkan's loader finds its drivers through these variables and folders (Vulkan loader interface, "Driver Discovery"). */
+function vulkanDriverIsInstalled(): boolean {
+  if (process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES) return true;
+  const roots = ["/etc", "/usr/share", "/usr/local/share", `${process.env.HOME}/.local/share`];
+  return roots.some(
+    (root) => existsSync(join(root, "vulkan/icd.d")) && readdirSync(join(root, "vulkan/icd.d")).length > 0,
+  );
+}
+
+// A provider that has failed to start once is not tried again by "auto": each try costs time and noise.
+const unusable = new Map<Provider, string>();
 
 /** Builds a session whose run gives `outputs` by their names. Throws SystemError where the provider cannot run it. */
 export async function compile(
@@ -49,19 +82,21 @@ export async function compile(
   const candidates = wanted === "auto" ? await listProviders() : [checkProvider(wanted)];
   const failures: string[] = [];
   for (const provider of candidates) {
+    const known = wanted === "auto" && unusable.get(provider);
+    if (known) {
+      failures.push(known);
+      continue;
+    }
     try {
       return new Session(await createSession(model, provider, options), model, outputs, provider, failures);
     } catch (cause) {
-      failures.push(`${provider}: ${(cause as Error).message}`);
-      if (provider === candidates.at(-1)) {
-        throw new SystemError(`The model could not be started on ${candidates.join(" or ")}. ${failures.join(" ")}`, {
-          hint: wanted === "cpu" || wanted === "auto" ? "`renoir doctor` shows what runs here." : "Try --provider cpu.",
-          cause,
-        });
-      }
+      failures.push(`${provider}: ${(cause as Error).message.trim()}`);
+      if (provider !== "cpu") unusable.set(provider, failures.at(-1)!);
     }
   }
-  throw new SystemError("The installed onnxruntime-node names no provider at all.", { hint: "Install it again." });
+  throw new SystemError(`The model could not be started. ${failures.join("; ")}`, {
+    hint: wanted === "auto" ? "`renoir doctor` shows what runs here." : "Try --provider cpu, or ask `renoir doctor`.",
+  });
 }
 
 function checkProvider(name: string): Provider {
