@@ -31,6 +31,11 @@ export interface RegistryOptions<R extends LoadedReward> {
   watchMs?: number;
 }
 
+export interface Lease<R> {
+  readonly reward: R;
+  release(): void;
+}
+
 interface Entry<R> {
   readonly spec: RewardSpec;
   readonly reward: Promise<R>;
@@ -55,15 +60,31 @@ export class RewardRegistry<R extends LoadedReward> {
     this.#options = { idleMs: 5 * 60_000, reserve: totalmem() / 20, free: freemem, watchMs: 5_000, ...options };
   }
 
-  /** Runs `work` with the reward, loading it first if need be; it stays loaded until the last such work is done. */
-  async use<T>(spec: RewardSpec, work: (reward: R) => Promise<T>): Promise<T> {
+  /** The reward, loaded first if need be; it stays loaded until every lease of it is released. */
+  async lease(spec: RewardSpec): Promise<Lease<R>> {
     const entry = this.#entries.get(keyOf(spec)) ?? this.#load(spec);
     entry.users += 1;
     clearTimeout(entry.idle);
+    let held = true;
+    const release = () => {
+      if (held) this.#release(entry);
+      held = false;
+    };
     try {
-      return await work(await entry.reward);
+      return { reward: await entry.reward, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Runs `work` with the reward leased. */
+  async use<T>(spec: RewardSpec, work: (reward: R) => Promise<T>): Promise<T> {
+    const { reward, release } = await this.lease(spec);
+    try {
+      return await work(reward);
     } finally {
-      this.#release(entry);
+      release();
     }
   }
 
