@@ -108,42 +108,51 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?:
   return reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);
 }
 
-/**
- * x [N, C, H, W] resampled to [N, C, h, w] as two matrix products, rows and columns apart.
- * PyTorch's antialiased bicubic (torchvision `Resize(..., antialias=True)`): a = −0.5, the kernel widened when shrinking.
- */
-export function resizeBicubic(x: Tensor, height: number, width: number): Tensor {
-  const [h, w] = x.shape.slice(-2) as [number, number];
-  const rows = cast(constant(bicubicWeights(h, height), [height, h]), x.dtype);
-  const columns = cast(constant(transposed(bicubicWeights(w, width), width, w), [w, width]), x.dtype);
-  // the cheaper order first: shrinking the axis that leaves fewer elements
-  return height * w <= h * width ? matmul(matmul(rows, x), columns) : matmul(rows, matmul(x, columns));
+interface Size {
+  readonly height: number;
+  readonly width: number;
 }
 
-/** Row i holds the weights by which output i mixes the inputs; each row sums to 1. Dense [outputs, inputs]. */
-export function bicubicWeights(inputs: number, outputs: number): Float64Array {
+/** Part of a picture, in pixels. */
+export interface Window extends Size {
+  readonly top: number;
+  readonly left: number;
+}
+
+/**
+ * x [..., H, W] resampled to `size`, of which only `window` is computed: two matrix products, rows and columns apart.
+ * PyTorch's antialiased bicubic (torchvision `Resize(..., antialias=True)`): a = −0.5, the kernel widened when shrinking.
+ */
+export function resizeBicubic(x: Tensor, size: Size, window: Window = { top: 0, left: 0, ...size }): Tensor {
+  const [h, w] = x.shape.slice(-2) as [number, number];
+  const mixRows = bicubicWeights(h, size.height, window.top, window.height);
+  const mixColumns = bicubicWeights(w, size.width, window.left, window.width);
+  const rows = cast(constant(mixRows, [window.height, h]), x.dtype);
+  const columns = transpose(cast(constant(mixColumns, [window.width, w]), x.dtype)); // constant: folded when a session is made
+  const rowsFirst = window.height * w <= h * window.width; // the order that leaves fewer elements in between
+  return rowsFirst ? matmul(matmul(rows, x), columns) : matmul(rows, matmul(x, columns));
+}
+
+/** By which weights outputs first .. first + count − 1 of `outputs` mix the inputs: dense rows [count, inputs], each summing to 1. */
+export function bicubicWeights(inputs: number, outputs: number, first = 0, count = outputs): Float64Array {
   const scale = inputs / outputs;
   const stretch = Math.max(scale, 1);
   const support = 2 * stretch;
-  const weights = new Float64Array(outputs * inputs);
-  for (let i = 0; i < outputs; i++) {
-    const center = scale * (i + 0.5);
-    const first = Math.max(Math.trunc(center - support + 0.5), 0);
-    const last = Math.min(Math.trunc(center + support + 0.5), inputs);
-    const taps = Array.from({ length: last - first }, (_, j) => cubic((first + j - center + 0.5) / stretch));
+  const weights = new Float64Array(count * inputs);
+  for (let i = 0; i < count; i++) {
+    const center = scale * (first + i + 0.5);
+    const from = Math.max(Math.trunc(center - support + 0.5), 0);
+    const to = Math.min(Math.trunc(center + support + 0.5), inputs);
+    const taps = Array.from({ length: to - from }, (_, j) => cubic((from + j - center + 0.5) / stretch));
     const total = taps.reduce((a, b) => a + b, 0);
-    for (const [j, tap] of taps.entries()) weights[i * inputs + first + j] = tap / total;
+    for (const [j, tap] of taps.entries()) weights[i * inputs + from + j] = tap / total;
   }
   return weights;
 }
 
 /** Keys' cubic convolution kernel (1981) with a = −0.5, as PIL and PyTorch's antialiased resize have it. */
-export function cubic(x: number, a = -0.5): number {
+function cubic(x: number, a = -0.5): number {
   const t = Math.abs(x);
   if (t < 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
   return t < 2 ? (((t - 5) * t + 8) * t - 4) * a : 0;
-}
-
-function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {
-  return Float64Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.trunc(i / rows)]!);
 }

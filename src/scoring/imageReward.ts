@@ -1,0 +1,263 @@
+// ImageReward (Xu et al. 2023, arXiv 2304.05977; ImageReward/ImageReward.py at c1392c6): how much people would like a picture
+// for a prompt. About 0 for the average of what models draw, spread about 1.
+
+import { RequestError, ShapeError, WeightError } from "../errors.ts";
+import {
+  add,
+  type CompileOptions,
+  compile,
+  constant,
+  div,
+  gradients,
+  input,
+  mul,
+  resizeBicubic,
+  type Session,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
+import { bertFirstToken, blipSizes, imageReward, rewardHead, visionTransformer } from "../models/blip.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { findNonFinite } from "../weights/read.ts";
+import { Weights } from "../weights/weights.ts";
+import type { BertTokenizer } from "./bertTokenizer.ts";
+import { type DecodedImage, decodeImage, type ImageSource } from "./decode.ts";
+import { centerWindow, MEAN, preprocess, resizedSize, STD } from "./preprocess.ts";
+import type { FloatPicture, Ranking, Reward } from "./reward.ts";
+
+// The mean and deviation of the raw reward over ImageReward's training data (ImageReward.py, __init__).
+const rewardMean = 0.16717362830052426;
+const rewardDeviation = 1.0333394966054072;
+
+const maxTokens = 35;
+const gradientSessionsKept = 4;
+
+export interface ImageRewardOptions extends CompileOptions {
+  readonly displayName?: string;
+}
+
+/** A picture ready for the model: decoded, resized, normalised. Making it is the slow part that can run ahead. */
+export class PreparedImage {
+  readonly pixels: Float32Array;
+  constructor(pixels: Float32Array) {
+    this.pixels = pixels;
+  }
+}
+
+export class ImageReward implements Reward {
+  readonly name: string;
+  readonly dtype = "float32";
+  /** The side that pictures are resized to, in pixels; read from the weights. */
+  readonly side: number;
+  readonly #checkpoint: Checkpoint;
+  readonly #weights: Weights;
+  readonly #tokenizer: BertTokenizer;
+  readonly #tokens: number;
+  readonly #vocabulary: number;
+  readonly #options: CompileOptions;
+  readonly #sessions = new Map<string, Promise<Session>>();
+
+  /** Checks that the weights are all there and fit each other; nothing is read of them before the first score. */
+  constructor(checkpoint: Checkpoint, tokenizer: BertTokenizer, options: ImageRewardOptions = {}) {
+    this.#checkpoint = checkpoint;
+    this.#tokenizer = tokenizer;
+    this.#options = options;
+    this.name = options.displayName ?? "ImageReward";
+    refuseOtherModels(checkpoint);
+    this.#weights = Weights.fromCheckpoint(checkpoint);
+    const { side, vocabulary, positions } = blipSizes(this.#weights);
+    this.side = side;
+    this.#vocabulary = vocabulary;
+    this.#tokens = Math.min(maxTokens, positions);
+    imageReward(this.#weights, input("pixels", [1, 3, side, side]), input("ids", [1, this.#tokens], "int64"));
+  }
+
+  /** A reward for each picture. Prompts: one for all, or one each; more than 35 tokens are cut off as upstream does. */
+  async score(prompt: string | readonly string[], images: readonly (ImageSource | PreparedImage)[]): Promise<number[]> {
+    const prompts = typeof prompt === "string" ? images.map(() => prompt) : prompt;
+    if (prompts.length !== images.length) {
+      throw new RequestError(`There are ${prompts.length} prompts for ${images.length} pictures.`, {
+        hint: "Give one prompt for all pictures, or one for each.",
+      });
+    }
+    const scores: number[] = [];
+    let next = images.length ? this.prepare(images[0]!) : undefined;
+    for (const [i, text] of prompts.entries()) {
+      const prepared = await next!;
+      next = i + 1 < images.length ? this.prepare(images[i + 1]!) : undefined; // decoded while the model works
+      next?.catch(() => {}); // reported when it is its turn
+      scores.push(await this.#scoreOne(text, prepared));
+    }
+    return scores;
+  }
+
+  /** Ranks the pictures for a prompt, 1 for the best (upstream's inference_rank; always lists here). */
+  async rank(prompt: string, images: readonly (ImageSource | PreparedImage)[]): Promise<Ranking> {
+    const rewards = await this.score(prompt, images);
+    const order = rewards.map((_, i) => i).sort((a, b) => rewards[b]! - rewards[a]!);
+    return { ranking: rewards.map((_, i) => order.indexOf(i) + 1), rewards };
+  }
+
+  async prepare(image: ImageSource | DecodedImage | PreparedImage): Promise<PreparedImage> {
+    if (image instanceof PreparedImage) return image;
+    return new PreparedImage(
+      preprocess(
+        "mode" in Object(image) ? (image as DecodedImage) : await decodeImage(image as ImageSource),
+        this.side,
+      ),
+    );
+  }
+
+  /**
+   * The reward of a float picture [3, H, W] (values 0..1) and its gradient, through ReNO's preprocessing: antialiased
+   * bicubic resize of the shorter side, centre crop, normalisation, nothing clamped.
+   */
+  async gradient(prompt: string, picture: FloatPicture): Promise<{ reward: number; gradient: Float32Array }> {
+    const { data, width, height } = picture;
+    if (data.length !== 3 * height * width) {
+      throw new ShapeError(`The picture has ${data.length} numbers; 3 x ${height} x ${width} was wanted.`);
+    }
+    const { ids, length } = this.#encode(prompt);
+    const session = await this.#session(`gradient ${width}x${height} ${length}`, () =>
+      this.#gradientGraph(width, height, length),
+    );
+    const { reward, gradient } = await session.run({ pixels: data, ids: ids.slice(0, length) });
+    return { reward: await this.#finite(reward![0]!), gradient: gradient! };
+  }
+
+  /** Gives the model's memory back; the next call loads it again. */
+  async unload(): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const session of sessions) await (await session.catch(() => undefined))?.release();
+  }
+
+  async #scoreOne(prompt: string, { pixels }: PreparedImage): Promise<number> {
+    const vision = await this.#session("vision", () => this.#visionGraph());
+    const { image } = await vision.run({ pixels });
+    const { ids, mask, length } = this.#encode(prompt);
+    const tokens = Math.min(Math.ceil(length / 8) * 8, this.#tokens); // a session for each multiple of 8, not for each length
+    const text = await this.#session(`text ${tokens}`, () => this.#textGraph(tokens, image!.length));
+    const { reward } = await text.run({ image: image!, ids: ids.slice(0, tokens), mask: mask.slice(0, tokens) });
+    return this.#finite(reward![0]!);
+  }
+
+  #encode(prompt: string): { ids: BigInt64Array; mask: Float32Array; length: number } {
+    const { ids, mask } = this.#tokenizer.encode(prompt, this.#tokens);
+    const unknown = ids.find((id) => id >= this.#vocabulary);
+    if (unknown !== undefined) {
+      throw new WeightError(
+        `${this.#checkpoint.name} has embeddings for ${this.#vocabulary} tokens, but the prompt has token ${unknown}.`,
+        { hint: "The checkpoint was trained with another vocabulary than BERT's." },
+      );
+    }
+    return {
+      ids: BigInt64Array.from(ids, BigInt),
+      mask: Float32Array.from(mask),
+      length: mask.reduce((sum, each) => sum + each, 0),
+    };
+  }
+
+  #visionGraph() {
+    const pixels = input("pixels", [1, 3, this.side, this.side]);
+    return { image: visionTransformer(this.#weights, pixels) };
+  }
+
+  #textGraph(tokens: number, imageElements: number) {
+    const width = this.#weights.get("blip.visual_encoder.norm.weight").shape[0]!;
+    const image = input("image", [1, imageElements / width, width]);
+    const ids = input("ids", [1, tokens], "int64");
+    const mask = input("mask", [1, tokens]);
+    return { reward: standardise(rewardHead(this.#weights, bertFirstToken(this.#weights, ids, image, mask))) };
+  }
+
+  #gradientGraph(width: number, height: number, tokens: number) {
+    const pixels = input("pixels", [1, 3, height, width]);
+    const ids = input("ids", [1, tokens], "int64");
+    const reward = standardise(imageReward(this.#weights, renoPreprocessing(pixels, this.side), ids));
+    return { reward, gradient: gradients(reward, [pixels])[0]! };
+  }
+
+  /** One session for each graph, shared by concurrent callers; a failed one is not kept. */
+  #session(key: string, build: () => Record<string, Tensor>): Promise<Session> {
+    const known = this.#sessions.get(key);
+    if (known) return known;
+    const made = compile(build(), this.#options);
+    this.#sessions.set(key, made);
+    made.catch(() => this.#sessions.delete(key));
+    this.#dropOldGradients();
+    return made;
+  }
+
+  #dropOldGradients(): void {
+    const keys = [...this.#sessions.keys()].filter((key) => key.startsWith("gradient"));
+    for (const key of keys.slice(0, Math.max(0, keys.length - gradientSessionsKept))) {
+      const old = this.#sessions.get(key);
+      this.#sessions.delete(key);
+      void old?.then((session) => session.release()).catch(() => {});
+    }
+  }
+
+  /** The reward, or an error that says which weight is not a number. */
+  async #finite(reward: number): Promise<number> {
+    if (Number.isFinite(reward)) return reward;
+    for (const tensor of this.#checkpoint.tensors.values()) {
+      const at = tensor.dtype.includes("float") ? await findNonFinite(tensor) : null;
+      if (at === null) continue;
+      throw new WeightError(
+        `${this.#checkpoint.name}: "${tensor.name}" has a value at ${at} that is no finite number.`,
+        {
+          hint: "The checkpoint is damaged or its training diverged: get it again.",
+        },
+      );
+    }
+    throw new WeightError(`${this.#checkpoint.name} gives ${reward} as a reward, though all its weights are finite.`, {
+      hint: "Its weights overflow: is it really a reward model?",
+    });
+  }
+}
+
+const standardise = (raw: Tensor): Tensor => div(sub(raw, rewardMean), rewardDeviation);
+
+/** ReNO's Resize(side, bicubic, antialias) -> CenterCrop -> Normalize on a float picture [1, 3, H, W]. */
+export function renoPreprocessing(pixels: Tensor, side: number): Tensor {
+  const [height, width] = pixels.shape.slice(-2) as [number, number];
+  const size = resizedSize({ width, height }, side);
+  const cropped = resizeBicubic(pixels, size, centerWindow(size, side));
+  const scale = constant(
+    STD.map((deviation) => 1 / deviation),
+    [1, 3, 1, 1],
+  );
+  const shift = constant(
+    STD.map((deviation, i) => -MEAN[i]! / deviation),
+    [1, 3, 1, 1],
+  );
+  return add(mul(cropped, scale), shift);
+}
+
+// What a file's names betray when it is no ImageReward.
+const otherModels: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/lora_|\.lora\./i, "a LoRA, which changes another model and is no reward"],
+  [/^model\.diffusion_model\./, "a Stable Diffusion checkpoint"],
+  [/^(down_blocks|up_blocks|mid_block)\./, "a diffusers U-Net"],
+  [/^(text_model|vision_model)\./, "a CLIP of the transformers library"],
+  [/^visual\.transformer\.resblocks\./, "an OpenCLIP model"],
+  [/^first_stage_model\.|^decoder\.conv_in\./, "an autoencoder"],
+  [/^(visual_encoder|text_encoder)\./, "a BLIP without ImageReward's head"],
+];
+
+function refuseOtherModels({ tensors, name }: Checkpoint): void {
+  const keys = [...tensors.keys()];
+  if (keys.some((key) => key.startsWith("blip."))) return;
+  const what = otherModels.find(([pattern]) => keys.some((key) => pattern.test(key)))?.[1];
+  const sample = keys.slice(0, 2).map((key) => `"${key}"`);
+  throw new WeightError(
+    `${name} is no ImageReward: it has no tensor whose name begins with "blip."` +
+      (what
+        ? `; it looks like ${what}.`
+        : sample.length
+          ? `; its names are such as ${sample.join(" and ")}.`
+          : "; it holds no tensors."),
+    { hint: "ImageReward.pt is at huggingface.co/zai-org/ImageReward; `renoir models pull imagereward` fetches it." },
+  );
+}
