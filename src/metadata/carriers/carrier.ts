@@ -2,6 +2,7 @@
 // Each format's rules are in the file of its name; this one has the types they share and the table that finds the right one.
 
 import { MetadataError } from "../../errors.ts";
+import { png } from "./png.ts";
 
 export type ImageFormat = "png" | "jpeg" | "webp" | "avif" | "heif" | "gif" | "jxl" | "unknown";
 
@@ -46,7 +47,7 @@ export interface Format {
   pixels?(bytes: Uint8Array): Uint8Array[];
 }
 
-const formats: Partial<Record<ImageFormat, Format>> = {};
+const formats: Partial<Record<ImageFormat, Format>> = { png };
 
 const ascii = (bytes: Uint8Array, start: number, end: number) => String.fromCharCode(...bytes.subarray(start, end));
 
