@@ -72,7 +72,7 @@ const convolveTransposed = defineOp("ConvTranspose", ["x", "w"], {
     );
     return [x.shape[0]!, w.shape[1]! * group, ...sizes];
   },
-  gradient: ({ x, w, dy, wants }, attributes) => ({
+  gradient: ({ x, w, dy, wants }, { output_padding: _, ...attributes }) => ({
     x: wants("x") ? cropTo(convolve(dy, w, attributes), x.shape) : null,
     w: wants("w") ? weightGradient(dy, w.shape, x, attributes) : null, // x and ∂y have changed places
   }),
