@@ -1,4 +1,10 @@
 // A checkpoint is a table of contents: where each tensor lies in whose file. Its data stays there, unread, until somebody asks for it.
+import { type OpenFile, readBytes, withFile } from "./file.ts";
+import { looksLikeSafetensors, openSafetensors } from "./safetensors.ts";
+import { openSharded } from "./sharded.ts";
+import { looksLikeTorchLegacy, openTorchLegacy } from "./torchLegacy.ts";
+import { openTorchZip } from "./torchZip.ts";
+import { unknownKind } from "./unknownKind.ts";
 
 export type StoredDType =
   | "float64"
@@ -37,4 +43,41 @@ export interface Checkpoint {
   readonly kind: "safetensors" | "torch" | "torch-legacy" | "sharded";
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Opens the checkpoint at `path` in place: its table of contents is read, its tensors are not.
+ * What it is, its content says; names and endings of files are often wrong.
+ */
+export const openCheckpoint = (path: string): Promise<Checkpoint> => openAs(path, [...whole, index]);
+
+interface Reader {
+  readonly matches: (start: Uint8Array) => boolean;
+  readonly open: (file: OpenFile) => Promise<Checkpoint>;
+}
+
+const whole: readonly Reader[] = [
+  { matches: looksLikeSafetensors, open: openSafetensors },
+  { matches: (start) => latin1(start).startsWith("PK\x03\x04"), open: openTorchZip },
+  { matches: looksLikeTorchLegacy, open: openTorchLegacy },
+];
+
+/** Its shards are files of the other kinds, never another index. */
+const index: Reader = {
+  matches: (start) => /^\s*\{/.test(latin1(start)),
+  open: (file) => openSharded(file, (path) => openAs(path, whole)),
+};
+
+/** The furthest signature lies at byte 257 (tar). */
+const SNIFF_BYTES = 512;
+
+const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
+
+function openAs(path: string, readers: readonly Reader[]): Promise<Checkpoint> {
+  return withFile(path, async (file) => {
+    const start = await readBytes(file.handle, 0, Math.min(SNIFF_BYTES, file.size));
+    const reader = readers.find(({ matches }) => matches(start));
+    if (reader) return reader.open(file);
+    throw unknownKind(file, start);
+  });
 }
