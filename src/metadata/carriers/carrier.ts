@@ -2,7 +2,9 @@
 // Each format's rules are in the file of its name; this one has the types they share and the table that finds the right one.
 
 import { MetadataError } from "../../errors.ts";
+import { jpeg } from "./jpeg.ts";
 import { png } from "./png.ts";
+import { webp } from "./webp.ts";
 
 export type ImageFormat = "png" | "jpeg" | "webp" | "avif" | "heif" | "gif" | "jxl" | "unknown";
 
@@ -47,7 +49,7 @@ export interface Format {
   pixels?(bytes: Uint8Array): Uint8Array[];
 }
 
-const formats: Partial<Record<ImageFormat, Format>> = { png };
+const formats: Partial<Record<ImageFormat, Format>> = { png, jpeg, webp };
 
 const ascii = (bytes: Uint8Array, start: number, end: number) => String.fromCharCode(...bytes.subarray(start, end));
 
