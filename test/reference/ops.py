@@ -2,7 +2,7 @@
 
     python ops.py [OUTPUT]
 
-Inputs and dy come from seeded.py by name ("case/input", "case/dy") and are not stored; attributes have ONNX's names.
+Inputs and dy come from seeded.py by name ("case/input", "case/dy") and are not stored; attributes have the names that src/graph gives them.
 """
 import base64
 import json
@@ -64,12 +64,12 @@ def resize(x, size, mode, antialias=False):
     return F.interpolate(x, size=size, mode=mode, align_corners=corners, antialias=antialias)
 
 
-def conv(x, w, b=None, strides=1, pads=0, dilations=1, group=1):
-    return F.conv2d(x, w, b, strides, pads, dilations, group)
+def conv(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
+    return F.conv2d(x, w, b, stride, padding, dilation, groups)
 
 
-def conv_transpose(x, w, b=None, strides=1, pads=0, output_padding=0, dilations=1, group=1):
-    return F.conv_transpose2d(x, w, b, strides, pads, output_padding, group, dilations)
+def conv_transpose(x, w, b=None, stride=1, padding=0, outputPadding=0, dilation=1, groups=1):
+    return F.conv_transpose2d(x, w, b, stride, padding, outputPadding, groups, dilation)
 
 
 def attention(q, k, v, mask=None):
@@ -116,8 +116,7 @@ def linear_algebra():
 
 
 def normalisation():
-    for axis in (-1, 1):
-        yield f"softmax/axis{axis}", torch.softmax, {"x": normal(2, 4, 3, scale=3)}, {"dim": axis}
+    yield "softmax", torch.softmax, {"x": normal(2, 3, 4, scale=3)}, {"dim": -1}
     yield "logSoftmax", torch.log_softmax, {"x": normal(3, 6, scale=3)}, {"dim": -1}
     for eps in (1e-5, 1e-12):
         yield f"layerNorm/{eps}", lambda x, w, b, eps: F.layer_norm(x, w.shape, w, b, eps), {
@@ -136,40 +135,32 @@ def normalisation():
 def convolutions():
     bias = {"b": normal(4)}
     square = {"x": normal(2, 3, 6, 5), "w": normal(4, 3, 3, 3)}
+    grouped = {"x": normal(1, 6, 5, 5), "w": normal(4, 3, 3, 3)} | bias
+    depthwise = {"x": normal(1, 4, 5, 5), "w": normal(4, 1, 3, 3)} | bias
+    mixed = {"x": normal(1, 4, 9, 8), "w": normal(4, 2, 3, 2)} | bias
+    patches = {"w": normal(4, 3, 4, 4)} | bias
+    large = {"x": normal(1, 2, 17, 18, scale=0.5), "w": normal(2, 2, 3, 3)}
     yield "conv", conv, square | bias, {}
-    yield "conv/padded", conv, square | bias, {"pads": (1, 1)}
-    yield "conv/noBias", conv, square, {"pads": (1, 1)}
-    yield "conv/strides", conv, square | bias, {"strides": (2, 2), "pads": (1, 1)}
-    yield "conv/unevenStrides", conv, square | bias, {"strides": (2, 1), "pads": (0, 2)}
-    yield "conv/dilations", conv, square | bias, {"dilations": (2, 2), "pads": (2, 2)}
+    yield "conv/padded", conv, square | bias, {"padding": 1}
+    yield "conv/noBias", conv, square, {"padding": 1}
+    yield "conv/large", conv, large, {"padding": 1}
+    yield "conv/stride", conv, square | bias, {"stride": 2, "padding": 1}
+    yield "conv/dilation", conv, square | bias, {"dilation": 2, "padding": 2}
     yield "conv/pointwise", conv, {"x": normal(1, 3, 4, 4), "w": normal(4, 3, 1, 1)} | bias, {}
-    yield "conv/patches", conv, {"x": normal(1, 3, 8, 8), "w": normal(4, 3, 4, 4)} | bias, {"strides": (4, 4)}
-    yield "conv/patchesWithRest", conv, {"x": normal(1, 3, 9, 10), "w": normal(4, 3, 4, 4)} | bias, {"strides": (4, 4)}
-    yield "conv/groups", conv, {"x": normal(1, 6, 5, 5), "w": normal(4, 3, 3, 3)} | bias, {"group": 2, "pads": (1, 1)}
-    yield "conv/depthwise", conv, {"x": normal(1, 4, 5, 5), "w": normal(4, 1, 3, 3)} | bias, {
-        "group": 4,
-        "pads": (1, 1),
-        "strides": (2, 2),
-    }
-    yield "conv/all", conv, {"x": normal(1, 4, 9, 8), "w": normal(4, 2, 3, 2)} | bias, {
-        "group": 2,
-        "pads": (2, 1),
-        "strides": (2, 3),
-        "dilations": (2, 1),
-    }
+    yield "conv/patches", conv, {"x": normal(1, 3, 8, 8)} | patches, {"stride": 4}
+    yield "conv/patchesWithRest", conv, {"x": normal(1, 3, 9, 10)} | patches, {"stride": 4}
+    yield "conv/groups", conv, grouped, {"groups": 2, "padding": 1}
+    yield "conv/depthwise", conv, depthwise, {"groups": 4, "padding": 1, "stride": 2}
+    yield "conv/all", conv, mixed, {"groups": 2, "padding": 2, "stride": 3, "dilation": 2}
     up = {"x": normal(1, 3, 4, 3), "w": normal(3, 4, 3, 3)}
     yield "convTranspose", conv_transpose, up | bias, {}
     yield "convTranspose/noBias", conv_transpose, up, {}
-    yield "convTranspose/strides", conv_transpose, up | bias, {"strides": (2, 2), "pads": (1, 1)}
-    yield "convTranspose/outputPadding", conv_transpose, up | bias, {
-        "strides": (2, 2),
-        "pads": (1, 1),
-        "output_padding": (1, 1),
-    }
+    yield "convTranspose/stride", conv_transpose, up | bias, {"stride": 2, "padding": 1}
+    yield "convTranspose/outputPadding", conv_transpose, up | bias, {"stride": 2, "padding": 1, "outputPadding": 1}
     yield "convTranspose/groups", conv_transpose, {"x": normal(1, 4, 3, 3), "w": normal(4, 2, 3, 3)} | bias, {
-        "strides": (2, 1),
-        "dilations": (1, 2),
-        "group": 2,
+        "stride": 2,
+        "dilation": 2,
+        "groups": 2,
     }
 
 
@@ -184,18 +175,18 @@ def movement():
 
 
 def reductions():
-    reducers = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax, "min": torch.amin}
+    reducers = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax}
     for name, reduce in reducers.items():
         for label, axes in (("last", [-1]), ("two", [0, 2]), ("all", [0, 1, 2])):
             for keep in (True, False):
                 yield f"{name}/{label}{'Kept' if keep else ''}", reduce_with(reduce), {"x": normal(2, 3, 4)}, {
                     "axes": axes,
-                    "keepdims": keep,
+                    "keepDims": keep,
                 }
 
 
 def reduce_with(reduce):
-    return lambda x, axes, keepdims: reduce(x, dim=axes, keepdim=keepdims)
+    return lambda x, axes, keepDims: reduce(x, dim=axes, keepdim=keepDims)
 
 
 def resizing():
