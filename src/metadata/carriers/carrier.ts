@@ -1,7 +1,10 @@
 // The places in an image file that hold text, and byte surgery on them: pixels are never decoded and never written anew.
 // Each format's rules are in the file of its name; this one has the types they share and the table that finds the right one.
 
+import { createHash } from "node:crypto";
 import { MetadataError } from "../../errors.ts";
+import { gif } from "./gif.ts";
+import { isobmff } from "./isobmff.ts";
 import { jpeg } from "./jpeg.ts";
 import { png } from "./png.ts";
 import { webp } from "./webp.ts";
@@ -49,7 +52,15 @@ export interface Format {
   pixels?(bytes: Uint8Array): Uint8Array[];
 }
 
-const formats: Partial<Record<ImageFormat, Format>> = { png, jpeg, webp };
+const formats: Partial<Record<ImageFormat, Format>> = {
+  png,
+  jpeg,
+  webp,
+  avif: isobmff,
+  heif: isobmff,
+  jxl: isobmff,
+  gif,
+};
 
 const ascii = (bytes: Uint8Array, start: number, end: number) => String.fromCharCode(...bytes.subarray(start, end));
 
@@ -95,4 +106,14 @@ export function applyEdits(bytes: Uint8Array, edits: readonly Edit[]): Uint8Arra
     });
   }
   return edit(bytes, edits);
+}
+
+/** SHA-256 of everything that makes the picture, equal before and after an edit. */
+export function pixelDigest(bytes: Uint8Array): string {
+  const format = sniff(bytes);
+  const parts = formats[format]?.pixels?.(bytes);
+  if (!parts) throw new MetadataError(`Only PNG, JPEG and WebP files have a digest of their picture, not ${format}.`);
+  const hash = createHash("sha256").update(format);
+  for (const part of parts) hash.update(`:${part.length}:`).update(part);
+  return hash.digest("hex");
 }

@@ -55,15 +55,16 @@ function layoutOf(bytes: Uint8Array): Layout {
 function chunkAt(bytes: Uint8Array, at: number, end: number, damage: string[]): Chunk | undefined {
   if (at + chunkHead > end) return void damage.push(`${end - at} bytes at the end are no chunk.`);
   const type = latin1(bytes, at, at + 4);
-  const dataEnd = at + chunkHead + viewOf(bytes).getUint32(at + 4, true);
+  const length = viewOf(bytes).getUint32(at + 4, true);
+  const dataEnd = at + chunkHead + length;
   if (dataEnd > end) return void damage.push(`The "${type}" chunk at byte ${at} ends past the end of the file.`);
-  const next = hasPadding(bytes, dataEnd, end) ? dataEnd + 1 : dataEnd;
+  const next = length % 2 === 1 && hasPadding(bytes, dataEnd, end) ? dataEnd + 1 : dataEnd;
   return { type, data: bytes.subarray(at + chunkHead, dataEnd), whole: bytes.subarray(at, next) };
 }
 
 /** A chunk of odd length is followed by a zero; some writers forget it, and the next chunk's name is there at once. */
 function hasPadding(bytes: Uint8Array, dataEnd: number, end: number): boolean {
-  return dataEnd % 2 === 1 && dataEnd < end && !/^[A-Z]/.test(latin1(bytes, dataEnd, dataEnd + 1));
+  return dataEnd < end && !/^[A-Z]/.test(latin1(bytes, dataEnd, dataEnd + 1));
 }
 
 function read(bytes: Uint8Array, format: ImageFormat) {
