@@ -1,14 +1,10 @@
 // The rewards in memory: loaded at their first use, shared, and let go on demand, after a while of idleness, or when memory runs short.
 
 import { availableParallelism, freemem, totalmem } from "node:os";
+import type { Reward } from "./reward.ts";
 
-/** What using a reward needs of it; `loadReward` gives the whole. */
-export interface LoadedReward {
-  /** As people and files write it: "ImageReward". */
-  readonly name: string;
-  readonly dtype: string;
-  unload(): Promise<void>;
-}
+/** What keeping a reward needs of it. */
+export type LoadedReward = Pick<Reward, "unload">;
 
 /** Which reward, from which checkpoint, run how. Two equal specs are one reward in memory. */
 export interface RewardSpec {

@@ -1,25 +1,19 @@
 // Scores any number of pictures in constant memory: while the model works on one batch, the next pictures are read and decoded.
 
 import { RenoirError, RequestError, SystemError } from "../errors.ts";
+import { decodeImage, type ImageInput } from "./decode.ts";
 import { weightedTotal } from "./filter.ts";
-import type { Lease, LoadedReward, RewardRegistry, RewardSpec } from "./registry.ts";
-
-/** Decoded 8-bit pixels, row by row. */
-export interface Pixels {
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-}
+import type { Lease, RewardRegistry, RewardSpec } from "./registry.ts";
+import type { Prepared, Reward } from "./reward.ts";
 
 /** What the scorer needs of a reward. */
-export interface ScoringReward extends LoadedReward {
-  score(prompt: string | string[], images: Pixels[]): Promise<number[]>;
-}
+export type ScoringReward = Pick<Reward, "name" | "dtype" | "prepare" | "score" | "unload">;
 
 export interface Picture {
   /** Its path, or how to call it in messages. */
   readonly file: string;
+  /** The picture itself, where it does not lie in the file. */
+  readonly source?: ImageInput;
   /** Without one, `promptOf` is asked. */
   readonly prompt?: string | undefined;
 }
@@ -45,7 +39,6 @@ export type Outcome<P extends Picture = Picture> = Scored<P> | Failed<P>;
 export interface ScoreOptions<P extends Picture> {
   readonly rewards: readonly { readonly spec: RewardSpec; readonly weight: number }[];
   readonly registry: RewardRegistry<ScoringReward>;
-  readonly decode: (picture: P) => Promise<Pixels>;
   /** The prompt of a picture that was given none. */
   readonly promptOf?: (picture: P) => Promise<string | undefined>;
   readonly batchSize?: number;
@@ -54,13 +47,14 @@ export interface ScoreOptions<P extends Picture> {
 
 /** On a CPU larger batches gain nothing (1.03x at 8, measured), and smaller ones let Ctrl-C and progress come through. */
 const defaultBatch = 4;
-/** Decoded pixels that may wait: some five pictures of 4096 x 4096, or all that is prepared ahead of ordinary ones. */
-const waitingBytes = 256 * 2 ** 20;
+/** Pictures decoded at the same time: sharp's threads have work, and the largest pictures stay few. */
+const decodedTogether = 3;
 
 interface Ready<P> {
   readonly picture: P;
   readonly prompt: string;
-  readonly pixels: Pixels;
+  /** For each reward. */
+  readonly prepared: readonly Prepared[];
 }
 
 /** The outcomes, in the order of the pictures. A picture that can not be scored is an outcome; a reward that can not be loaded throws. */
@@ -69,33 +63,48 @@ export async function* scoreAll<P extends Picture>(
   options: ScoreOptions<P>,
 ): AsyncGenerator<Outcome<P>> {
   const size = options.batchSize ?? defaultBatch;
-  const prepared = ahead(pictures, (picture) => prepare(picture, options), size, options.signal);
-  let held: Held[] = [];
+  // Nothing is loaded before a picture is there to be scored.
+  let holding: Promise<Held[]> | undefined;
+  const hold = () => {
+    holding ??= holdAll(options);
+    return holding;
+  };
+  const prepared = ahead(
+    pictures,
+    inTurns((picture: P) => prepare(picture, options, hold)),
+    2 * size,
+  );
   try {
     for await (const batch of inBatches(prepared, size)) {
       if (options.signal?.aborted) return;
-      if (held.length === 0 && batch.some(isReady)) held = await holdAll(options);
-      yield* await scoreBatch(batch, held);
+      yield* await scoreBatch(batch, hold);
     }
+  } catch (error) {
+    throw error instanceof LoadFailure ? error.cause : error;
   } finally {
-    for (const { lease } of held) lease.release();
+    for (const { lease } of (await holding?.catch(() => [])) ?? []) lease.release();
   }
 }
 
 export const isScored = <P extends Picture>(outcome: Outcome<P>): outcome is Scored<P> => "scores" in outcome;
 
-const isReady = <P extends Picture>(item: Ready<P> | Failed<P>): item is Ready<P> => "pixels" in item;
+const isReady = <P extends Picture>(item: Ready<P> | Failed<P>): item is Ready<P> => "prepared" in item;
 
-/** The prompt and the pixels of a picture. Never rejects: nobody may be waiting for it any more. */
+/** The prompt of a picture, and its pixels as each reward wants them. */
 async function prepare<P extends Picture>(
   picture: P,
-  { decode, promptOf }: ScoreOptions<P>,
+  { promptOf }: ScoreOptions<P>,
+  hold: () => Promise<Held[]>,
 ): Promise<Ready<P> | Failed<P>> {
   try {
     const prompt = (picture.prompt ?? (await promptOf?.(picture)))?.trim();
     if (!prompt) throw missingPrompt(picture.file);
-    return { picture, prompt, pixels: await decode(picture) };
+    const image = await decodeImage(picture.source ?? picture.file);
+    const prepared: Prepared[] = [];
+    for (const { lease } of await hold()) prepared.push(await lease.reward.prepare(image));
+    return { picture, prompt, prepared };
   } catch (error) {
+    if (error instanceof LoadFailure) throw error;
     return { picture, error: itemError(error, picture.file) };
   }
 }
@@ -105,34 +114,33 @@ const missingPrompt = (file: string) =>
     hint: 'Give one with --prompt "..."; a reward scores how well a picture fits its prompt.',
   });
 
-/** Runs `prepare` on up to twice `size` items before they are asked for, in order, and on fewer while those that wait are large. */
-async function* ahead<P extends Picture>(
-  items: Iterable<P> | AsyncIterable<P>,
-  prepare: (item: P) => Promise<Ready<P> | Failed<P>>,
-  size: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Ready<P> | Failed<P>> {
-  const waiting: Promise<Ready<P> | Failed<P>>[] = [];
-  let bytes = 0;
-  const begin = async (item: P) => {
-    const ready = await prepare(item);
-    bytes += bytesOf(ready);
-    return ready;
-  };
-  const take = async () => {
-    const ready = await waiting.shift()!;
-    bytes -= bytesOf(ready);
-    return ready;
-  };
+/** Begins `work` on up to `count` items before their results are asked for; gives the results in order. */
+async function* ahead<T, U>(
+  items: Iterable<T> | AsyncIterable<T>,
+  work: (item: T) => Promise<U>,
+  count: number,
+): AsyncGenerator<U> {
+  const waiting: Promise<U>[] = [];
   for await (const item of items) {
-    if (signal?.aborted) return;
-    waiting.push(begin(item));
-    while (waiting.length >= 2 * size || (waiting.length > 0 && bytes > waitingBytes)) yield await take();
+    const result = work(item);
+    result.catch(() => {}); // it is awaited below, or nobody wants it any more
+    waiting.push(result);
+    if (waiting.length >= count) yield await waiting.shift()!;
   }
-  while (waiting.length > 0) yield await take();
+  while (waiting.length > 0) yield await waiting.shift()!;
 }
 
-const bytesOf = <P extends Picture>(item: Ready<P> | Failed<P>) => (isReady(item) ? item.pixels.data.byteLength : 0);
+/** The same work, a few at a time, in the order asked for. */
+function inTurns<T, U>(work: (item: T) => Promise<U>): (item: T) => Promise<U> {
+  const lanes: Promise<unknown>[] = Array.from({ length: decodedTogether }, () => Promise.resolve());
+  let next = 0;
+  return (item) => {
+    const lane = next++ % decodedTogether;
+    const result = lanes[lane]!.then(() => work(item));
+    lanes[lane] = result.catch(() => {});
+    return result;
+  };
+}
 
 async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   let batch: T[] = [];
@@ -152,6 +160,9 @@ interface Held {
   readonly weight: number;
 }
 
+/** Not one picture's failure but the run's; `cause` is the reason. */
+class LoadFailure extends Error {}
+
 async function holdAll<P extends Picture>({ rewards, registry }: ScoreOptions<P>): Promise<Held[]> {
   const held: Held[] = [];
   try {
@@ -164,20 +175,22 @@ async function holdAll<P extends Picture>({ rewards, registry }: ScoreOptions<P>
     return held;
   } catch (error) {
     for (const { lease } of held) lease.release();
-    throw error;
+    throw new LoadFailure("a reward could not be loaded", { cause: error });
   }
 }
 
 /** The outcomes of a batch. If it fails as a whole, each picture is tried alone, so that one can not spoil its neighbours. */
-async function scoreBatch<P extends Picture>(batch: (Ready<P> | Failed<P>)[], held: Held[]): Promise<Outcome<P>[]> {
+async function scoreBatch<P extends Picture>(
+  batch: (Ready<P> | Failed<P>)[],
+  hold: () => Promise<Held[]>,
+): Promise<Outcome<P>[]> {
   const ready = batch.filter(isReady);
-  const outcomes = new Map<Ready<P> | Failed<P>, Outcome<P>>();
-  for (const [index, outcome] of (await scoreTogether(ready, held)).entries()) outcomes.set(ready[index]!, outcome);
+  const scored = ready.length === 0 ? [] : await scoreTogether(ready, await hold());
+  const outcomes = new Map<unknown, Outcome<P>>(scored.map((outcome, index) => [ready[index], outcome]));
   return batch.map((item) => outcomes.get(item) ?? (item as Failed<P>));
 }
 
 async function scoreTogether<P extends Picture>(ready: Ready<P>[], held: Held[]): Promise<Outcome<P>[]> {
-  if (ready.length === 0) return [];
   try {
     return await scoreReady(ready, held);
   } catch (error) {
@@ -193,9 +206,11 @@ async function scoreReady<P extends Picture>(ready: Ready<P>[], held: Held[]): P
   const prompts = ready.map(({ prompt }) => prompt);
   // One string for one prompt: the reward then reads the text once, not once for each picture.
   const prompt = prompts.every((other) => other === prompts[0]) ? prompts[0]! : prompts;
-  const images = ready.map(({ pixels }) => pixels);
   const columns: { name: string; values: number[] }[] = [];
-  for (const { lease, name } of held) columns.push({ name, values: await lease.reward.score(prompt, images) });
+  for (const [index, { lease, name }] of held.entries()) {
+    const images = ready.map(({ prepared }) => prepared[index]!);
+    columns.push({ name, values: await lease.reward.score(prompt, images) });
+  }
   const weights = Object.fromEntries(held.map(({ name, weight }) => [name, weight]));
   const approximate = held.some(({ lease }) => lease.reward.dtype === "int8");
   return ready.map(({ picture, prompt }, index) => {

@@ -1,11 +1,12 @@
 // A small reward for tests of what surrounds rewards: a picture fits "bright" by its mean brightness, and "dark" by the lack of it.
 
 import { ImageError } from "../../src/errors.ts";
-import type { Pixels, ScoringReward } from "../../src/scoring/scorer.ts";
+import { type DecodedImage, decodeImage, type RawImage } from "../../src/scoring/decode.ts";
+import type { ScoringReward } from "../../src/scoring/scorer.ts";
 
 export interface Brightness extends ScoringReward {
   /** How many pictures each call was given. */
-  readonly calls: { prompt: string | string[]; pictures: number }[];
+  readonly calls: { prompt: string | readonly string[]; pictures: number }[];
   unloaded: number;
 }
 
@@ -15,9 +16,13 @@ export function brightness(name = "Brightness", dtype = "float32"): Brightness {
     dtype,
     calls: [],
     unloaded: 0,
+    prepare: async (image) => (isDecoded(image) ? image : await decodeImage(image)),
     async score(prompt, images) {
       reward.calls.push({ prompt, pictures: images.length });
-      return images.map((image, index) => scoreOne(Array.isArray(prompt) ? prompt[index]! : prompt, image));
+      return images.map((image, index) => {
+        const own = typeof prompt === "string" ? prompt : prompt[index]!;
+        return scoreOne(own, image as DecodedImage);
+      });
     },
     async unload() {
       reward.unloaded += 1;
@@ -26,16 +31,22 @@ export function brightness(name = "Brightness", dtype = "float32"): Brightness {
   return reward;
 }
 
-function scoreOne(prompt: string, { data, width, height, channels }: Pixels): number {
-  if (data.length !== width * height * channels) throw new ImageError("The picture's size does not fit its pixels.");
-  const mean = data.reduce((sum, value) => sum + value, 0) / data.length / 255;
+const isDecoded = (image: object | string): image is DecodedImage => typeof image === "object" && "mode" in image;
+
+/** It refuses pictures 9 wide, and finds those 5 wide no number. */
+function scoreOne(prompt: string, { data, width }: DecodedImage): number {
+  if (width === 9) throw new ImageError("The picture is 9 wide.");
+  if (width === 5) return Number.NaN;
+  let sum = 0;
+  for (const value of data) sum += value;
+  const mean = sum / data.length / 255;
   return prompt.includes("dark") ? 1 - mean : mean;
 }
 
 /** A picture of one grey. */
-export const grey = (value: number): Pixels => ({
-  data: new Uint8Array(4 * 4 * 3).fill(value),
-  width: 4,
+export const grey = (value: number, width = 4): RawImage => ({
+  data: new Uint8Array(width * 4 * 3).fill(value),
+  width,
   height: 4,
   channels: 3,
 });
