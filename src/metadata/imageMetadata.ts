@@ -26,8 +26,6 @@ export interface ImageMetadata {
 export interface WriteOptions {
   /** The weights that gave the scores, for Renoir's own record. */
   model?: string;
-  /** Edit the file even where that breaks a signature (C2PA). */
-  force?: boolean;
   /** Leave the file's modification time as it is. */
   keepTimes?: boolean;
 }
@@ -36,5 +34,8 @@ export interface WriteOptions {
 export interface WriteResult {
   file: string;
   written: boolean;
+  /** The chunks or tags that hold the scores, or the sidecar's kind. */
   carrier: string;
+  /** What could not be kept, such as a hard link. */
+  warnings: string[];
 }
