@@ -16,6 +16,7 @@ import {
   layerNorm,
   linear,
   mul,
+  quantizedLinear,
   reshape,
   slice,
   split,
@@ -64,11 +65,19 @@ export function imageReward(w: Weights, pixels: Tensor, ids: Tensor, mask?: Tens
   return rewardHead(w, bertFirstToken(w, ids, image, mask));
 }
 
+/** A linear layer, in eight bits where the checkpoint holds it so (quantize.ts). */
 const dense = (w: Weights, x: Tensor) => {
+  if (w.has("weight_scale")) return quantizedLinear(x, quantized(w), w.get("bias"));
   const inputs = x.shape.at(-1)!;
   const weight = w.get("weight", [-1, inputs]);
   return linear(x, weight, w.get("bias", [weight.shape[0]!]));
 };
+
+const quantized = (w: Weights) => ({
+  weight: w.get("weight"),
+  scale: w.get("weight_scale"),
+  zeroPoint: w.get("weight_zero_point"),
+});
 
 const norm = (w: Weights, x: Tensor, epsilon: number) =>
   layerNorm(x, w.get("weight", [x.shape.at(-1)!]), w.get("bias", [x.shape.at(-1)!]), epsilon);

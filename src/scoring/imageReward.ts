@@ -34,6 +34,8 @@ const gradientSessionsKept = 4;
 
 export interface ImageRewardOptions extends CompileOptions {
   readonly displayName?: string;
+  /** The same weights in eight bits (int8.ts): scores are made with them, gradients with the exact ones. */
+  readonly int8?: Checkpoint | undefined;
 }
 
 /** A picture ready for the model: decoded, resized, normalised. Making it is the slow part that can run ahead. */
@@ -46,11 +48,12 @@ export class PreparedImage {
 
 export class ImageReward implements Reward {
   readonly name: string;
-  readonly dtype = "float32";
+  readonly dtype: "float32" | "int8";
   /** The side that pictures are resized to, in pixels; read from the weights. */
   readonly side: number;
   readonly #checkpoint: Checkpoint;
   readonly #weights: Weights;
+  readonly #scoringWeights: Weights;
   readonly #tokenizer: BertTokenizer;
   readonly #tokens: number;
   readonly #vocabulary: number;
@@ -64,7 +67,9 @@ export class ImageReward implements Reward {
     this.#options = options;
     this.name = options.displayName ?? "ImageReward";
     refuseOtherModels(checkpoint);
+    this.dtype = options.int8 ? "int8" : "float32";
     this.#weights = Weights.fromCheckpoint(checkpoint);
+    this.#scoringWeights = options.int8 ? Weights.fromCheckpoint(options.int8) : this.#weights;
     const { side, vocabulary, positions } = blipSizes(this.#weights);
     this.side = side;
     this.#vocabulary = vocabulary;
@@ -125,6 +130,11 @@ export class ImageReward implements Reward {
     return { reward: await this.#finite(reward![0]!), gradient: gradient! };
   }
 
+  /** Builds what scoring needs ahead of the first score; the weights' pages still come with the first run. */
+  async load(): Promise<void> {
+    await this.#session("vision", () => this.#visionGraph());
+  }
+
   /** Gives the model's memory back; the next call loads it again. */
   async unload(): Promise<void> {
     const sessions = [...this.#sessions.values()];
@@ -160,7 +170,7 @@ export class ImageReward implements Reward {
 
   #visionGraph() {
     const pixels = input("pixels", [1, 3, this.side, this.side]);
-    return { image: visionTransformer(this.#weights, pixels) };
+    return { image: visionTransformer(this.#scoringWeights, pixels) };
   }
 
   #textGraph(tokens: number, imageElements: number) {
@@ -168,7 +178,7 @@ export class ImageReward implements Reward {
     const image = input("image", [1, imageElements / width, width]);
     const ids = input("ids", [1, tokens], "int64");
     const mask = input("mask", [1, tokens]);
-    return { reward: standardise(rewardHead(this.#weights, bertFirstToken(this.#weights, ids, image, mask))) };
+    return { reward: standardise(rewardHead(this.#weights, bertFirstToken(this.#scoringWeights, ids, image, mask))) };
   }
 
   #gradientGraph(width: number, height: number, tokens: number) {

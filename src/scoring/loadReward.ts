@@ -4,9 +4,10 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../errors.ts";
 import type { Provider } from "../graph/index.ts";
-import { openCheckpoint } from "../weights/open.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import { loadBertTokenizer } from "./bertTokenizer.ts";
 import { ImageReward } from "./imageReward.ts";
+import { int8Checkpoint } from "./int8.ts";
 import type { Reward } from "./reward.ts";
 import { findStored } from "./store.ts";
 
@@ -51,11 +52,23 @@ export async function loadReward(name: string, options: LoadRewardOptions = {}):
     });
   }
   const vocabulary = kind.builtIn && (await readFile(kind.builtIn.vocabulary, "utf8")).trimEnd().split("\n");
-  const { provider, threads, prepack } = options;
-  return new ImageReward(await openCheckpoint(path), await loadBertTokenizer(vocabulary ? { vocabulary } : {}), {
+  const checkpoint = await openCheckpoint(path);
+  const int8 = parseDType(options.dtype) === "int8";
+  return new ImageReward(checkpoint, await loadBertTokenizer(vocabulary ? { vocabulary } : {}), {
     displayName: kind.displayName,
-    provider: provider as Provider | "auto" | undefined,
-    threads,
-    prepack,
+    int8: int8 ? await int8Checkpoint(checkpoint) : undefined,
+    provider: options.provider as Provider | "auto" | undefined,
+    threads: options.threads,
+    prepack: options.prepack ?? int8, // the eight-bit product is only fast on reordered weights
+  });
+}
+
+const dtypes = ["auto", "float32", "int8"] as const;
+
+function parseDType(text = "auto"): (typeof dtypes)[number] {
+  const known = dtypes.find((dtype) => dtype === text);
+  if (known) return known;
+  throw new RequestError(`Rewards are not computed in ${JSON.stringify(text)}; wanted is ${dtypes.join(" or ")}.`, {
+    hint: "auto is float32; int8 is faster and approximate.",
   });
 }

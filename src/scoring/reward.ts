@@ -27,5 +27,7 @@ export interface Reward {
   gradient(prompt: string, picture: FloatPicture): Promise<{ reward: number; gradient: Float32Array }>;
   /** Decodes and resizes ahead of `score`. */
   prepare(image: ImageSource | DecodedImage): Promise<Prepared>;
+  /** Builds what scoring needs; otherwise the first score does. */
+  load(): Promise<void>;
   unload(): Promise<void>;
 }

@@ -85,17 +85,11 @@ export class Weights {
   }
 }
 
-const graphDTypes: ReadonlySet<string> = new Set<DType>([
-  "float32",
-  "float16",
-  "bfloat16",
-  "float64",
-  "int64",
-  "int32",
-]);
+const floats: ReadonlySet<string> = new Set<DType>(["float32", "float16", "bfloat16", "float64"]);
+const integers: ReadonlySet<string> = new Set<DType>(["int64", "int32", "int8", "uint8"]);
 
 function inPlace(checkpoint: Checkpoint, stored: StoredTensor): Tensor {
-  if (!graphDTypes.has(stored.dtype)) {
+  if (!floats.has(stored.dtype) && !integers.has(stored.dtype)) {
     throw new WeightError(
       `${checkpoint.name}: "${stored.name}" is stored as ${stored.dtype}; float32, float16, bfloat16 or float64 was wanted.`,
       { hint: "Take the checkpoint in another precision." },
@@ -107,7 +101,7 @@ function inPlace(checkpoint: Checkpoint, stored: StoredTensor): Tensor {
     ? { file, offset, byteLength }
     : { load: async () => bytesOf((await readTensor(stored)).data) };
   const tensor = parameter(stored.name, stored.shape, stored.dtype as DType, source);
-  return stored.dtype.startsWith("int") ? tensor : cast(tensor, "float32");
+  return floats.has(stored.dtype) ? cast(tensor, "float32") : tensor;
 }
 
 const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

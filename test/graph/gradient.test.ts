@@ -168,7 +168,7 @@ const notDifferentiable = [
     "parameter",
     "providers",
   ],
-  ...["Session", "sameShape", "bicubicWeights", "greater", "greaterOrEqual", "equal", "max"],
+  ...["Session", "sameShape", "bicubicWeights", "greater", "greaterOrEqual", "equal", "max", "quantizedLinear"],
 ];
 
 /** 0.1, 0.2, ...: a weight for each place, so that a gradient at the wrong place shows. */

@@ -91,6 +91,32 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 }
 
 /**
+ * y = x W + b with W in eight bits and x rounded to eight bits on the fly (onnxruntime's DynamicQuantizeMatMul).
+ * W = scale · (w − zeroPoint), w [in, out], one scale for all of it or one for each column. For inference alone.
+ */
+export function quantizedLinear(x: Tensor, { weight, scale, zeroPoint }: Quantized, bias: Tensor): Tensor {
+  const [inputs, outputs] = matrix("quantizedLinear", weight);
+  const y = dynamicQuantizeMatMul(reshape(x, [-1, inputs]), weight, scale, zeroPoint, bias);
+  return reshape(y, [...x.shape.slice(0, -1), outputs]);
+}
+
+export interface Quantized {
+  readonly weight: Tensor;
+  readonly scale: Tensor;
+  readonly zeroPoint: Tensor;
+}
+
+const dynamicQuantizeMatMul = defineOp("DynamicQuantizeMatMul", ["x", "w", "scale", "zeroPoint", "b"], {
+  shape: ({ x, w }) => {
+    if (x.shape[1] !== w.shape[0]) throw new ShapeError(`DynamicQuantizeMatMul: ${describe(x)} meets ${describe(w)}.`);
+    return [x.shape[0]!, w.shape[1]!];
+  },
+  dtype: ({ x }) => x.dtype,
+  gradient: { none: "rounding has no slope; take the float32 weights for gradients" },
+  lower: () => ({ domain: "com.microsoft" }),
+});
+
+/**
  * Multi-head attention: softmax(q kᵀ / √d + mask) v in each head.
  * q [N, T, W], k and v [N, S, W]; mask broadcasts to [N, heads, T, S] and is added.
  */
