@@ -180,3 +180,16 @@ function alignColumns(rows: string[][]): string[] {
       .join("  "),
   );
 }
+
+// ---- single lines
+
+/** What went wrong and what to try, as one line. */
+export const errorText = ({ message, hint }: { message: string; hint?: string }): string =>
+  printable(hint === undefined ? message : `${message} ${hint}`);
+
+/** A result on its own, for runs that print each at once. */
+export function plainLine(line: Line): string {
+  if (!isScoreLine(line)) return `failed  ${printable(line.file)}\n`;
+  const fate = line.kept ? "" : "  (not kept)";
+  return `${scoreText(rankingValue(line), line.approximate).padStart(8)}  ${printable(line.file)}${fate}\n`;
+}

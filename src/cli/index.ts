@@ -1,0 +1,56 @@
+// The `renoir` command: its commands are listed here, one file each.
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { RenoirError, RequestError } from "../errors.ts";
+import { registerDoctor } from "./doctor.ts";
+import { registerInfo } from "./info.ts";
+import { registerModels } from "./models.ts";
+import { errorText } from "./output.ts";
+import { registerRank } from "./rank.ts";
+import { registerScore } from "./score.ts";
+import { registerWatch } from "./watch.ts";
+
+const commands = [registerScore, registerRank, registerInfo, registerWatch, registerModels, registerDoctor];
+
+/** Runs one command line; gives its exit status: 0 done, 1 some item failed, 2 wrong usage. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args, { from: "user" });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+export function createProgram(): Command {
+  const program = new Command("renoir")
+    .description("Scores, sorts and filters generated images with human-preference reward models, on your own machine.")
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError("Add --help to see what can be given, with examples.")
+    .addHelpText("after", "\nExample:\n  $ renoir score outputs/ --sort\n");
+  for (const register of commands) register(program);
+  return program;
+}
+
+function version(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8")).version;
+}
+
+function explain(error: unknown): number {
+  // Commander has printed its own message already; asking for help or the version is no mistake.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  process.stderr.write(`${messageOf(error)}\n`);
+  return error instanceof RequestError ? 2 : 1;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof RenoirError) {
+    return errorText({ message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const details = process.env.RENOIR_DEBUG && error instanceof Error ? `\n${error.stack}` : "";
+  return `Renoir failed in a way it did not foresee: ${message}${details}`;
+}
