@@ -100,13 +100,18 @@ function itemData(at: Cursor, wanted: number, sources: (Uint8Array | undefined)[
   for (let item = 0; item < count; item++) {
     const id = at.uint(version < 2 ? 2 : 4);
     const source = sources[version > 0 ? at.uint(2) & 15 : 0];
-    at.uint(2); // data reference
+    at.skip(2); // data reference
     const base = at.uint(baseSize);
-    const extents = Array.from({ length: at.uint(2) }, () => {
-      at.uint(indexSize);
+    const extents = at.uint(2);
+    if (id !== wanted) {
+      at.skip(extents * (indexSize + offsetSize + lengthSize));
+      continue;
+    }
+    const places = Array.from({ length: extents }, () => {
+      at.skip(indexSize);
       return { start: base + at.uint(offsetSize), length: at.uint(lengthSize) };
     });
-    if (id === wanted) return source && gathered(source, extents);
+    return source && gathered(source, places);
   }
   return undefined;
 }
@@ -125,6 +130,10 @@ class Cursor {
 
   constructor(bytes: Uint8Array) {
     this.#view = viewOf(bytes);
+  }
+
+  skip(size: number): void {
+    this.#at += size;
   }
 
   uint(size: number): number {
