@@ -168,6 +168,11 @@ function pushOut(placed: Placed, random: Random): Placed {
   return { ...placed, ...ways.reduce((best, way) => (distance(way) < distance(best) ? way : best)) };
 }
 
+/** A right picture may be a little noisy too, as a generator's are: at most 4 of 255, where damage begins at 18. */
+function nearlyClean(scene: Scene, random: Random): Pixels {
+  return random.chance(0.3) ? addNoise(render(scene), random.between(0, 4), random) : render(scene);
+}
+
 // ── Groups ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Row `picture`, column `sentence` of a group's table of scores. */
@@ -225,7 +230,7 @@ export function randomGroup(random: Random, options: GroupOptions): Group {
   const damage = random.pick(damageNames);
   return {
     sentences: descriptions.map(sentence),
-    pictures: [...scenes.map((scene) => render(scene)), damages[damage](scenes[0]!, random)],
+    pictures: [...scenes.map((scene) => nearlyClean(scene, random)), damages[damage](scenes[0]!, random)],
     preferences: [
       ...contradictions(descriptions, scenes, ["mixed", ...changed.map(({ kind }) => kind)]),
       { better: { picture: 0, sentence: 0 }, worse: { picture: 3, sentence: 0 }, kind: damage },

@@ -1,0 +1,168 @@
+// What the reward model learns from, as graphs and what is fed to them: first to see, then to prefer.
+
+import {
+  add,
+  expand,
+  type Feeds,
+  gather,
+  input,
+  linear,
+  logSoftmax,
+  mul,
+  neg,
+  reshape,
+  type Shape,
+  slice,
+  softplus,
+  sub,
+  sum,
+  type Tensor,
+} from "../graph/index.ts";
+import { bertFirstToken, rewardHead, visionTransformer } from "../models/blip.ts";
+import { MEAN, STD } from "../scoring/preprocess.ts";
+import { type Group, picturesPerGroup, sentencesPerGroup } from "../shapes/pairs.ts";
+import type { Pixels } from "../shapes/render.ts";
+import { colourNames, outlines, type Scene, shapeNames, side } from "../shapes/scene.ts";
+import { tokenIds } from "../shapes/vocabulary.ts";
+import type { Weights } from "../weights/weights.ts";
+
+// ── Pictures and sentences as numbers ───────────────────────────────────────────────────────────────────────────
+
+/** Tokens a sentence is padded to in training; a mask says which are there, so that scores are the same at any length. */
+export const trainingTokens = 20;
+
+/** [N, 3, side, side], standardised as the rewards do it. */
+export function standardise(pictures: readonly Pixels[]): Float32Array {
+  const area = side * side;
+  const result = new Float32Array(pictures.length * 3 * area);
+  for (const [n, pixels] of pictures.entries())
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < area; i++) result[(3 * n + c) * area + i] = (pixels[3 * i + c]! / 255 - MEAN[c]!) / STD[c]!;
+  return result;
+}
+
+export function tokenise(sentences: readonly string[]): { ids: BigInt64Array; mask: Float32Array } {
+  const ids = new BigInt64Array(sentences.length * trainingTokens);
+  for (const [n, sentence] of sentences.entries())
+    ids.set(
+      tokenIds(sentence)
+        .slice(0, trainingTokens)
+        .map((id) => BigInt(id)),
+      n * trainingTokens,
+    );
+  return { ids, mask: Float32Array.from(ids, (id) => (id === 0n ? 0 : 1)) };
+}
+
+// ── To see: what lies in each patch ─────────────────────────────────────────────────────────────────────────────
+
+const colourClasses = colourNames.length + 1; // and none
+const shapeClasses = shapeNames.length + 1;
+const classes = colourClasses + shapeClasses;
+
+/** A linear layer on each patch's token that names its colour and shape; only for learning, it is not in the reward model. */
+export const patchNamerShapes = (width: number): Record<string, Shape> => ({
+  "patchNamer.weight": [classes, width],
+  "patchNamer.bias": [classes],
+});
+
+/** Cross-entropy of colour and shape, summed over the patches with their weights. */
+export function seeing(w: Weights, pictures: number): { loss: Tensor } {
+  const tokens = visionTransformer(w, input("pixels", [pictures, 3, side, side]));
+  const [, count, width] = tokens.shape as [number, number, number];
+  const rows = reshape(slice(tokens, 1, 1, count), [pictures * (count - 1), width]);
+  const namer = w.in("patchNamer");
+  const logits = linear(rows, namer.get("weight"), namer.get("bias"));
+  const wanted = input("wanted", [pictures * (count - 1), classes]);
+  const agreement = (from: number, to: number) =>
+    sum(mul(logSoftmax(slice(logits, 1, from, to)), slice(wanted, 1, from, to)));
+  return { loss: neg(add(agreement(0, colourClasses), agreement(colourClasses, classes))) };
+}
+
+const emptyWeight = 0.15; // most patches are ground, and soon known
+
+export function seeingFeeds(scenes: readonly Scene[], pictures: readonly Pixels[], patch: number): Feeds {
+  const patches = (side / patch) ** 2;
+  const wanted = new Float32Array(scenes.length * patches * classes);
+  let total = 0;
+  for (const [n, scene] of scenes.entries())
+    for (let p = 0; p < patches; p++) {
+      const [colour, shape] = contentOfPatch(scene, patch, p);
+      const weight = colour === 0 ? emptyWeight : 1;
+      wanted[(n * patches + p) * classes + colour] = weight;
+      wanted[(n * patches + p) * classes + colourClasses + shape] = weight;
+      total += weight;
+    }
+  return { pixels: standardise(pictures), wanted: wanted.map((weight) => weight / total) };
+}
+
+/** Colour and shape of what covers most of a patch, at least a fifth of it; 0, 0 where that is the ground. */
+function contentOfPatch(scene: Scene, patch: number, index: number): readonly [number, number] {
+  const across = side / patch;
+  const [left, top] = [(index % across) * patch, Math.floor(index / across) * patch];
+  let most = 0.2;
+  let content: readonly [number, number] = [0, 0];
+  for (const { shape, colour, x, y, radius } of scene.shapes) {
+    if (Math.abs(left + patch / 2 - x) > radius + patch || Math.abs(top + patch / 2 - y) > radius + patch) continue;
+    let inside = 0;
+    for (let i = 0; i < 16; i++) {
+      const u = left + ((i % 4) + 0.5) * (patch / 4);
+      const v = top + (Math.floor(i / 4) + 0.5) * (patch / 4);
+      if (outlines[shape]((u - x) / radius, (v - y) / radius)) inside++;
+    }
+    if (inside / 16 > most) {
+      most = inside / 16;
+      content = [colourNames.indexOf(colour) + 1, shapeNames.indexOf(shape) + 1];
+    }
+  }
+  return content;
+}
+
+// ── To prefer: which of two scores should be higher ─────────────────────────────────────────────────────────────
+
+const cells = picturesPerGroup * sentencesPerGroup;
+/** Each of three sentences against two other pictures and each way, and the damaged picture. */
+const mostPreferences = 2 * sentencesPerGroup * (sentencesPerGroup - 1) + 1;
+
+/** Raw scores of every sentence of a group on every picture of it, [groups * 4 * 3]; each picture is encoded once. */
+export function groupScores(w: Weights, groups: number): Tensor {
+  const image = visionTransformer(w, input("pixels", [groups * picturesPerGroup, 3, side, side]));
+  const [, count, width] = image.shape as [number, number, number];
+  const rows = reshape(image, [groups, picturesPerGroup, 1, count * width]);
+  const repeated = expand(rows, [groups, picturesPerGroup, sentencesPerGroup, count * width]);
+  const ids = input("ids", [groups * cells, trainingTokens], "int64");
+  const mask = input("mask", [groups * cells, trainingTokens]);
+  return rewardHead(w, bertFirstToken(w, ids, reshape(repeated, [groups * cells, count, width]), mask));
+}
+
+/** ImageReward's loss, -log sigmoid(better - worse) (Xu et al. 2023, equation 1), over all pairs of the groups. */
+export function preferring(w: Weights, groups: number): { loss: Tensor; scores: Tensor } {
+  const scores = groupScores(w, groups);
+  const at = (name: string) => gather(scores, input(name, [groups * mostPreferences], "int64"));
+  const losses = softplus(sub(at("worse"), at("better")));
+  return { loss: sum(mul(losses, input("pairWeights", [groups * mostPreferences]))), scores };
+}
+
+export function scoringFeeds(groups: readonly Group[], sentences = groups.map((group) => group.sentences)): Feeds {
+  const perCell = sentences.flatMap((own) => Array.from({ length: picturesPerGroup }, () => own).flat());
+  return { pixels: standardise(groups.flatMap((group) => group.pictures)), ...tokenise(perCell) };
+}
+
+/** Groups have different numbers of pairs: the places left over weigh nothing. */
+export function preferringFeeds(groups: readonly Group[]): Feeds {
+  const pairs = groups.flatMap((group, g) =>
+    group.preferences.map(({ better, worse }) => [cellAt(g, better), cellAt(g, worse)]),
+  );
+  const places = groups.length * mostPreferences;
+  const padded = (pick: (pair: number[]) => number) =>
+    BigInt64Array.from({ length: places }, (_, i) => BigInt(pairs[i] ? pick(pairs[i]) : 0));
+  return {
+    ...scoringFeeds(groups),
+    better: padded((pair) => pair[0]!),
+    worse: padded((pair) => pair[1]!),
+    pairWeights: Float32Array.from({ length: places }, (_, i) => (i < pairs.length ? 1 / pairs.length : 0)),
+  };
+}
+
+/** Where a group's cell lies among the scores. */
+export const cellAt = (group: number, { picture, sentence }: { picture: number; sentence: number }): number =>
+  group * cells + picture * sentencesPerGroup + sentence;

@@ -1,0 +1,201 @@
+// `npm run train:reward`: trains the reward model of the shapes world, examines it on sentences it never saw, and writes it where
+// Renoir looks for it. Stopped at any time, it goes on from its last checkpoint when it is started again.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { side } from "../shapes/scene.ts";
+import { embeddingRows, vocabularyFile } from "../shapes/vocabulary.ts";
+import { writeSafetensors } from "../weights/safetensors.ts";
+import type { Tensors } from "./adamw.ts";
+import { describeEvaluation, type Evaluation, Examiner, percent } from "./evaluation.ts";
+import { plotPng } from "./plot.ts";
+import { readTraining, standardiseHead, type Trace, writeTraining } from "./rewardFiles.ts";
+import { type Progress, startState, type TrainingSettings, type TrainingState, train } from "./rewardTraining.ts";
+import { rewardShapes } from "./rewardWeights.ts";
+
+const project = fileURLToPath(new URL("../..", import.meta.url));
+const traceEvery = 50; // steps
+
+interface Options {
+  seeingSteps: number;
+  steps: number;
+  simpleSteps: number;
+  batch: number;
+  rate: number;
+  seed: number;
+  threads?: number;
+  checkpointEvery: number;
+  examineEvery: number;
+  tests: number;
+  fresh?: boolean;
+  work: string;
+  out: string;
+  plot: string;
+}
+
+const command = () =>
+  new Command("train:reward")
+    .description("Trains the reward model of the built-in shapes world.")
+    .option("--seeing-steps <n>", "steps of the first stage, in which the vision tower learns to see", Number, 1500)
+    .option("--steps <n>", "steps of the second stage, in which the whole model learns to prefer", Number, 6000)
+    .option("--simple-steps <n>", "steps of the second stage with simple scenes and easy pairs", Number, 400)
+    .option("--batch <n>", "groups of preferences in a step", Number, 8)
+    .option("--rate <x>", "highest learning rate of the second stage", Number, 6e-4)
+    .option("--seed <n>", "seed of weights and data", Number, 1)
+    .option("--threads <n>", "threads (default: all cores)", Number)
+    .option("--checkpoint-every <n>", "steps between checkpoints", Number, 250)
+    .option("--examine-every <n>", "steps between examinations on held-out pairs", Number, 500)
+    .option("--tests <n>", "held-out groups in the last examination", Number, 800)
+    .option("--fresh", "begin anew even if there is a checkpoint")
+    .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-reward"))
+    .option("--out <folder>", "where the trained model goes", join(project, "assets/shapes"))
+    .option("--plot <file>", "where the plot goes", join(project, "docs/reward-training.png"))
+    .addHelpText("after", "\nExample: npm run train:reward -- --steps 6000 --threads 2");
+
+const settingsFrom = ({ seed, seeingSteps, steps, simpleSteps, batch, rate }: Options): TrainingSettings => ({
+  seed,
+  sizes: {
+    side,
+    patch: 8,
+    visionWidth: 128,
+    visionDepth: 3,
+    textWidth: 128,
+    textDepth: 3,
+    vocabulary: embeddingRows,
+    positions: 64,
+  },
+  seeing: { steps: seeingSteps, batch: 32, peak: 1e-3, warmUp: 50 },
+  preferring: { steps, batch, peak: rate, warmUp: 100, simpleSteps },
+});
+
+export async function main(args: readonly string[]): Promise<number> {
+  const options = command().parse(args, { from: "user" }).opts<Options>();
+  const settings = settingsFrom(options);
+  const kept = options.fresh ? undefined : await readTraining(options.work, settings);
+  const state = kept?.state ?? startState(settings);
+  const trace = kept?.trace ?? [];
+  if (kept) say(`Going on from step ${state.step} of "${state.stage}" in ${options.work}.`);
+  await run(settings, state, trace, options);
+  return 0;
+}
+
+async function run(settings: TrainingSettings, state: TrainingState, trace: Trace[], options: Options): Promise<void> {
+  const shapes = rewardShapes(settings.sizes);
+  const quick = await Examiner.build(shapes, 160, settings.seed, options.threads);
+  const meter = new Meter(settings);
+  for await (const progress of train(settings, state, options.threads)) {
+    meter.note(progress);
+    if (progress.step % traceEvery === 0) {
+      trace.push(meter.average(progress));
+      say(meter.line());
+    }
+    if (progress.stage === "preferring" && progress.step % options.examineEvery === 0) {
+      const { all, kinds } = await quick.examine(state.parameters);
+      trace.at(-1)!.heldOut = all.right / all.of;
+      say(
+        `  held-out pairs ${percent(all)}: ${Object.entries(kinds)
+          .map(([kind, share]) => `${kind} ${percent(share)}`)
+          .join(", ")}`,
+      );
+    }
+    if (progress.step % options.checkpointEvery === 0) await writeTraining(options.work, settings, state, trace);
+  }
+  await quick.release();
+  await writeTraining(options.work, settings, state, trace);
+  await finish(settings, state.parameters, trace, options);
+}
+
+/** The last examination on many pairs, the standardised head, and the files. */
+async function finish(
+  settings: TrainingSettings,
+  parameters: Tensors,
+  trace: Trace[],
+  options: Options,
+): Promise<void> {
+  const shapes = rewardShapes(settings.sizes);
+  const examiner = await Examiner.build(shapes, options.tests, settings.seed + 1, options.threads);
+  const evaluation = await examiner.examine(parameters);
+  await examiner.release();
+  say(describeEvaluation(evaluation));
+  const names = Object.keys(shapes);
+  const finished = standardiseHead(Object.fromEntries(names.map((name) => [name, parameters[name]!])), evaluation);
+  await mkdir(options.out, { recursive: true });
+  await writeSafetensors(
+    join(options.out, "reward.safetensors"),
+    Object.fromEntries(names.map((name) => [name, { dtype: "float32", shape: shapes[name]!, data: finished[name]! }])),
+    { format: "pt", description: "Renoir's built-in demo reward model for the shapes world" },
+  );
+  await writeFile(join(options.out, "vocab.txt"), vocabularyFile());
+  await writeFile(
+    join(options.out, "training.json"),
+    `${JSON.stringify(record(settings, evaluation, trace), null, 1)}\n`,
+  );
+  await writeFile(options.plot, await plotPng(curvesOf(trace)));
+  say(`Written: reward.safetensors, vocab.txt and training.json in ${options.out}, ${options.plot}.`);
+}
+
+const record = (settings: TrainingSettings, { mean, deviation, ...heldOut }: Evaluation, trace: readonly Trace[]) => ({
+  settings,
+  heldOut,
+  rawScores: { mean, deviation },
+  trace,
+});
+
+function curvesOf(trace: readonly Trace[]) {
+  const preferring = trace.filter(({ stage }) => stage === "preferring");
+  const points = (of: (entry: Trace) => number | undefined) =>
+    preferring.flatMap((entry): [number, number][] => (of(entry) === undefined ? [] : [[entry.step, of(entry)!]]));
+  return {
+    title: "The shapes reward model: learning to prefer",
+    xLabel: "steps",
+    low: 0,
+    high: 1,
+    curves: [
+      { label: "ranking loss", colour: "#c0392b", points: points(({ loss }) => loss) },
+      { label: "right order, training", colour: "#2471a3", points: points(({ accuracy }) => accuracy) },
+      { label: "right order, held out", colour: "#1e8449", points: points(({ heldOut }) => heldOut) },
+    ],
+  };
+}
+
+/** Averages over the steps since the last line, the rate, and the time left at that rate. */
+class Meter {
+  readonly #total: Record<string, number>;
+  #notes: Progress[] = [];
+  #since = performance.now();
+  #line = "";
+
+  constructor({ seeing, preferring }: TrainingSettings) {
+    this.#total = { seeing: seeing.steps, preferring: preferring.steps };
+  }
+
+  note(progress: Progress): void {
+    this.#notes.push(progress);
+  }
+
+  average({ stage, step }: Progress): Trace {
+    const mean = (of: (progress: Progress) => number) =>
+      this.#notes.reduce((sum, p) => sum + of(p), 0) / this.#notes.length;
+    const seconds = (performance.now() - this.#since) / 1000;
+    const rate = this.#notes.length / seconds;
+    const left = (this.#total[stage]! - step) / rate;
+    const entry: Trace = { stage, step, loss: round(mean((p) => p.loss)), norm: round(mean((p) => p.norm)) };
+    if (stage === "preferring") entry.accuracy = round(mean((p) => p.accuracy!));
+    this.#line =
+      `${stage} ${step}/${this.#total[stage]}  loss ${entry.loss.toFixed(3)}` +
+      (entry.accuracy === undefined ? "" : `  right ${(100 * entry.accuracy).toFixed(1)} %`) +
+      `  ${rate.toFixed(1)} steps/s  ${Math.floor(left / 60)} min ${Math.round(left % 60)} s left`;
+    this.#notes = [];
+    this.#since = performance.now();
+    return entry;
+  }
+
+  line(): string {
+    return this.#line;
+  }
+}
+
+const round = (x: number) => Math.round(x * 1e4) / 1e4;
+const say = (line: string) => process.stderr.write(`${line}\n`);
