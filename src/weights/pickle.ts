@@ -394,7 +394,7 @@ const unquote = (line: string) =>
 
 /** Python's raw-unicode-escape: only \u and \U are escapes. */
 const unescapeUnicode = (line: string) =>
-  line.replace(/\\u([0-9a-f]{4})|\\U([0-9a-f]{8})/gi, (whole, short, long) => codePoint(short ?? long, whole));
+  line.replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (whole, short, long) => codePoint(short ?? long, whole));
 
 function codePoint(hex: string, otherwise = ""): string {
   const code = Number.parseInt(hex, 16);

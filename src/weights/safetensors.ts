@@ -120,7 +120,7 @@ export async function writeSafetensors(
   await syncFolder(folder);
 }
 
-/** Wide dtypes first, then by name, as the reference implementation sorts them: so each tensor is aligned to its dtype. */
+/** Wide dtypes first, as the reference implementation has them, so that each tensor is aligned to its dtype; then by name. */
 function layOut(tensors: Readonly<Record<string, TensorToWrite>>, metadata: Readonly<Record<string, string>>) {
   const names = Object.keys(tensors).sort(
     (a, b) => dtypes[tensors[b]!.dtype].bytes - dtypes[tensors[a]!.dtype].bytes || (a < b ? -1 : 1),

@@ -144,6 +144,7 @@ export function storageOf(id: PyValue, refuse: Refuse): Storage {
   if (view !== null) throw refuse("has views between storages, as only versions of PyTorch before 0.4 wrote them");
   const className = kind.name.slice(kind.name.lastIndexOf(".") + 1);
   const dtype = dtypeOfStorage.get(className);
+  if (/^QU?Int/.test(className)) throw refuse(unusable["torch._utils._rebuild_qtensor"]!);
   if (!dtype && className !== "UntypedStorage") throw refuse(`has a ${kind.name}, whose numbers can not be read`);
   return new Storage(key, dtype, elements);
 }
