@@ -1,1 +1,6 @@
-export {};
+// Renoir as a library.
+
+export * from "./errors.ts";
+export { type ImageMetadata, readMetadata, writeScores } from "./metadata/index.ts";
+export { type LoadRewardOptions, loadReward } from "./scoring/loadReward.ts";
+export type { FloatPicture, FloatPixels, Ranking, Reward, RewardGradient } from "./scoring/reward.ts";

@@ -9,6 +9,7 @@ import {
   cast,
   concat,
   constant,
+  div,
   embedding,
   expand,
   gather,
@@ -183,3 +184,10 @@ export function rewardHead(weights: Weights, x: Tensor): Tensor {
   const y = [0, 2, 4, 6, 7].reduce((state, index) => dense(w.in(index), state), x);
   return reshape(y, [y.shape[0]!]);
 }
+
+// The mean and deviation of the raw reward over ImageReward's training data (ImageReward.py, __init__).
+export const rewardMean = 0.16717362830052426;
+export const rewardDeviation = 1.0333394966054072;
+
+/** The raw reward as people know it: about 0 for the average of what models draw, spread about 1. */
+export const standardise = (raw: Tensor): Tensor => div(sub(raw, rewardMean), rewardDeviation);

@@ -1,33 +1,27 @@
 // ImageReward (Xu et al. 2023, arXiv 2304.05977; ImageReward/ImageReward.py at c1392c6): how much people would like a picture
 // for a prompt. About 0 for the average of what models draw, spread about 1.
 
-import { RequestError, ShapeError, WeightError } from "../errors.ts";
+import { RequestError, WeightError } from "../errors.ts";
 import {
   add,
   type CompileOptions,
   compile,
   constant,
-  div,
   gradients,
   input,
   mul,
   resizeBicubic,
   type Session,
-  sub,
   type Tensor,
 } from "../graph/index.ts";
-import { bertFirstToken, blipSizes, imageReward, rewardHead, visionTransformer } from "../models/blip.ts";
+import { bertFirstToken, blipSizes, imageReward, rewardHead, standardise, visionTransformer } from "../models/blip.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { findNonFinite } from "../weights/read.ts";
 import { Weights } from "../weights/weights.ts";
 import type { BertTokenizer } from "./bertTokenizer.ts";
-import { type DecodedImage, decodeImage, type ImageSource } from "./decode.ts";
+import { type DecodedImage, decodeImage, type ImageInput } from "./decode.ts";
 import { centerWindow, MEAN, preprocess, resizedSize, STD } from "./preprocess.ts";
-import type { FloatPicture, Ranking, Reward } from "./reward.ts";
-
-// The mean and deviation of the raw reward over ImageReward's training data (ImageReward.py, __init__).
-const rewardMean = 0.16717362830052426;
-const rewardDeviation = 1.0333394966054072;
+import { type FloatPixels, floatPicture, type Ranking, type Reward, type RewardGradient } from "./reward.ts";
 
 const maxTokens = 35;
 const gradientSessionsKept = 4;
@@ -78,7 +72,7 @@ export class ImageReward implements Reward {
   }
 
   /** A reward for each picture. Prompts: one for all, or one each; more than 35 tokens are cut off as upstream does. */
-  async score(prompt: string | readonly string[], images: readonly (ImageSource | PreparedImage)[]): Promise<number[]> {
+  async score(prompt: string | readonly string[], images: readonly (ImageInput | PreparedImage)[]): Promise<number[]> {
     const prompts = typeof prompt === "string" ? images.map(() => prompt) : prompt;
     if (prompts.length !== images.length) {
       throw new RequestError(`There are ${prompts.length} prompts for ${images.length} pictures.`, {
@@ -97,19 +91,16 @@ export class ImageReward implements Reward {
   }
 
   /** Ranks the pictures for a prompt, 1 for the best (upstream's inference_rank; always lists here). */
-  async rank(prompt: string, images: readonly (ImageSource | PreparedImage)[]): Promise<Ranking> {
+  async rank(prompt: string, images: readonly (ImageInput | PreparedImage)[]): Promise<Ranking> {
     const rewards = await this.score(prompt, images);
     const order = rewards.map((_, i) => i).sort((a, b) => rewards[b]! - rewards[a]!);
     return { ranking: rewards.map((_, i) => order.indexOf(i) + 1), rewards };
   }
 
-  async prepare(image: ImageSource | DecodedImage | PreparedImage): Promise<PreparedImage> {
+  async prepare(image: ImageInput | DecodedImage | PreparedImage): Promise<PreparedImage> {
     if (image instanceof PreparedImage) return image;
     return new PreparedImage(
-      preprocess(
-        "mode" in Object(image) ? (image as DecodedImage) : await decodeImage(image as ImageSource),
-        this.side,
-      ),
+      preprocess("mode" in Object(image) ? (image as DecodedImage) : await decodeImage(image as ImageInput), this.side),
     );
   }
 
@@ -117,11 +108,12 @@ export class ImageReward implements Reward {
    * The reward of a float picture [3, H, W] (values 0..1) and its gradient, through ReNO's preprocessing: antialiased
    * bicubic resize of the shorter side, centre crop, normalisation, nothing clamped.
    */
-  async gradient(prompt: string, picture: FloatPicture): Promise<{ reward: number; gradient: Float32Array }> {
-    const { data, width, height } = picture;
-    if (data.length !== 3 * height * width) {
-      throw new ShapeError(`The picture has ${data.length} numbers; 3 x ${height} x ${width} was wanted.`);
-    }
+  async gradient(
+    prompt: string,
+    pixels: FloatPixels,
+    size?: { width: number; height: number },
+  ): Promise<RewardGradient> {
+    const { data, width, height } = floatPicture(pixels, size);
     const { ids, length } = this.#encode(prompt);
     const session = await this.#session(`gradient ${width}x${height} ${length}`, () =>
       this.#gradientGraph(width, height, length),
@@ -226,8 +218,6 @@ export class ImageReward implements Reward {
     });
   }
 }
-
-const standardise = (raw: Tensor): Tensor => div(sub(raw, rewardMean), rewardDeviation);
 
 /** ReNO's Resize(side, bicubic, antialias) -> CenterCrop -> Normalize on a float picture [1, 3, H, W]. */
 export function renoPreprocessing(pixels: Tensor, side: number): Tensor {
