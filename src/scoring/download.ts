@@ -204,12 +204,16 @@ async function sha256Of(file: string): Promise<string> {
 }
 
 function brokeOff(remote: RemoteFile, received: number, cause: Error): SystemError {
-  // fetch says only "fetch failed"; the reason is one level deeper.
-  const reason = cause.cause instanceof Error ? cause.cause.message : cause.message;
   return new SystemError(
-    `The download of ${remote.url} broke off at ${received} of ${remote.size} bytes: ${reason || cause.message}.`,
+    `The download of ${remote.url} broke off at ${received} of ${remote.size} bytes: ${reasonOf(cause)}.`,
     { hint: "Run the same command again: it goes on from there.", cause },
   );
+}
+
+/** fetch says only "fetch failed"; the reason is one level deeper. */
+export function reasonOf(error: Error): string {
+  const cause = error.cause instanceof Error ? error.cause.message : "";
+  return (cause || error.message).replace(/\.$/, "");
 }
 
 type Meter = (received: number) => void;

@@ -20,7 +20,7 @@ const modelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/);
 
 const storedModel = z.object({
   name: modelName,
-  /** The real path of a checkpoint, or of a folder with one. */
+  /** The real path of a checkpoint. */
   path: z.string().min(1),
   /** Whether the file was downloaded into Renoir's own folder, and goes with its entry. */
   pulled: z.boolean().default(false),
@@ -163,12 +163,13 @@ const resolvePath = (path: string) => resolve(path.replace(/^~(?=$|[/\\])/, home
 
 async function existingPath(path: string): Promise<string> {
   const real = await realpath(path).catch((error) => {
-    throw new RequestError(`${path} can not be added: there is no such file or folder.`, {
-      hint: "Give the path of a .safetensors, .pt, .bin or .ckpt file, or of a folder with one.",
+    throw new RequestError(`${path} can not be added: there is no such file.`, {
+      hint: "Give the path of a .safetensors, .pt, .bin or .ckpt file.",
       cause: error,
     });
   });
-  const facts = await stat(real);
-  if (!facts.isFile() && !facts.isDirectory()) throw new RequestError(`${real} is neither a file nor a folder.`);
-  return real;
+  if ((await stat(real)).isFile()) return real;
+  throw new RequestError(`${real} can not be added: it is no file.`, {
+    hint: "Give the path of the checkpoint in it.",
+  });
 }
