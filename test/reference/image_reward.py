@@ -128,7 +128,8 @@ def fingerprint(picture, gradient):
     whole = {"whole": base64.b64encode(gradient.tobytes()).decode()} if flat.size < 5000 else {}
     return {
         "norm": float(np.linalg.norm(flat)),
-        "entries": {str(place): float(flat[place]) for place in places},
+        "places": places,
+        "entries": flat[places].tolist(),
         "dots": [float(flat @ direction) for direction in directions],
     } | whole
 

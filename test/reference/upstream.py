@@ -82,6 +82,7 @@ BERT_BASE = {
     "vocab_size": 30524,
     "add_cross_attention": True,
 }
+BERT_BASE_SIZES = {"hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 12, "intermediate_size": 3072}
 
 
 def build(module, config, folder):
