@@ -143,12 +143,18 @@ class Cursor {
   }
 }
 
-/** The largest size among the items' properties: tiles and thumbnails have smaller ones. */
+/** The clean aperture where there is one (encoders pad to whole blocks); else the largest size, for tiles have smaller ones. */
 function sizeOf(boxes: readonly Box[]): { width?: number; height?: number } {
   const meta = boxNamed(boxes, "meta");
   const properties = meta && boxNamed(boxesOf(meta.subarray(4)), "iprp");
-  const container = properties && boxNamed(boxesOf(properties), "ipco");
-  const sizes = (container ? boxesOf(container) : [])
+  const container = boxesOf((properties && boxNamed(boxesOf(properties), "ipco")) ?? new Uint8Array(0));
+  const aperture = boxNamed(container, "clap");
+  if (aperture && aperture.length >= 16) {
+    const [width, widthUnit, height, heightUnit] = [0, 4, 8, 12].map((at) => viewOf(aperture).getUint32(at));
+    if (widthUnit && heightUnit)
+      return { width: Math.floor(width! / widthUnit), height: Math.floor(height! / heightUnit) };
+  }
+  const sizes = container
     .filter((box) => box.type === "ispe" && box.data.length >= 12)
     .map(({ data }) => ({ width: viewOf(data).getUint32(4), height: viewOf(data).getUint32(8) }));
   return sizes.sort((a, b) => b.width * b.height - a.width * a.height)[0] ?? {};

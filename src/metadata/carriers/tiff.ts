@@ -206,7 +206,7 @@ function isLast(tiff: Tiff, entry: Entry): boolean {
   const directories = Object.values(tiff.directories);
   const others = directories.flatMap((directory) => directory.entries).filter((other) => other.at !== entry.at);
   const ends = [
-    ...directories.map((directory) => directory.at + 6 + entrySize * directory.entries.length),
+    ...directories.map((directory) => directory.at + 2 + entrySize * directory.entries.length),
     ...others.map((other) => other.start + other.size),
   ];
   const isOutside = entry.size > 4; // a shorter value lies inside its entry
@@ -243,11 +243,15 @@ function addExifDirectory(tiff: Tiff, ifd0: Directory, comment: NewEntry): Uint8
   return overwritten(withIfd0.bytes, 4, uint32(withIfd0.at, tiff.little));
 }
 
-/** The directory with one entry more; the values of the old ones stay where they are. */
+/**
+ * The directory with one entry more; the values of the old ones stay where they are. Only IFD0 has a next directory, the
+ * thumbnail's: behind the Exif directory piexif writes no pointer but the first value at once.
+ */
 function grownDirectory(tiff: Tiff, old: Directory, entry: NewEntry): DirectoryAt {
   const raw = old.entries.map((e) => tiff.bytes.slice(e.at, e.at + entrySize));
   const next = old.at + 2 + entrySize * raw.length;
-  return directoryOf(tiff.little, raw, padded(tiff.bytes.slice(next, next + 4), 4), entry);
+  const isFirst = old === tiff.directories.ifd0;
+  return directoryOf(tiff.little, raw, isFirst ? padded(tiff.bytes.slice(next, next + 4), 4) : uint32(0), entry);
 }
 
 /** Entries are sorted by tag, as TIFF wants; the new entry's value follows the directory where it is over four bytes. */
