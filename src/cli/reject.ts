@@ -1,8 +1,7 @@
 // Where pictures go that do not stay: another folder, the trash, or away for good. No file is ever overwritten, and a caption goes with its picture.
 
-import { constants } from "node:fs";
-import { access, copyFile, link, mkdir, rm, unlink } from "node:fs/promises";
-import { dirname, extname, join, parse } from "node:path";
+import { access, copyFile, link, mkdir, rm, unlink, writeFile } from "node:fs/promises";
+import { dirname, join, parse } from "node:path";
 import trash from "trash";
 
 export type Rejection =
@@ -25,31 +24,31 @@ export async function reject(file: string, how: Rejection): Promise<Rejected> {
   if (how.kind === "keep") return {};
   if (how.kind === "move") return { movedTo: await moveInto(file, how.folder) };
   if (how.kind === "trash") return await toTrash(file);
-  for (const one of await withSidecar(file)) await rm(one);
+  for (const one of await withCompanions(file)) await rm(one);
   return { deleted: true };
 }
 
 /** Some disks have no trash: network drives, containers. Nothing is deleted for good unless asked for. */
 async function toTrash(file: string): Promise<Rejected> {
   try {
-    await trash(await withSidecar(file), { glob: false });
+    await trash(await withCompanions(file), { glob: false });
     return { trashed: true };
   } catch {
     return { movedTo: await moveInto(file, join(dirname(file), fallbackFolder)) };
   }
 }
 
-/** Moves a picture and its caption under one new name; gives the picture's. */
+/** Moves a picture and what goes with it under one new name; gives the picture's. */
 export async function moveInto(file: string, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const sidecar = await sidecarOf(file);
-  const { name, ext } = parse(file);
+  const { dir, name, ext } = parse(file);
+  const companions = await companionsOf(file);
   for (let count = 0; ; count += 1) {
     const stem = join(folder, count === 0 ? name : `${name}-${count}`);
-    // The caption's name must be free as well, or it would part from its picture.
-    if (sidecar && (await exists(`${stem}${extname(sidecar)}`))) continue;
+    // The companions' names must be free as well, or they would part from their picture.
+    if (await someExist(companions.map((ending) => stem + ending))) continue;
     if (!(await moveTo(file, `${stem}${ext}`))) continue;
-    if (sidecar) await moveTo(sidecar, `${stem}${extname(sidecar)}`);
+    for (const ending of companions) await moveTo(join(dir, name + ending), stem + ending);
     return `${stem}${ext}`;
   }
 }
@@ -70,30 +69,46 @@ async function moveTo(from: string, to: string): Promise<boolean> {
 
 async function copyTo(from: string, to: string): Promise<boolean> {
   try {
-    await copyFile(from, to, constants.COPYFILE_EXCL);
+    await writeFile(to, "", { flag: "wx" }); // the name is ours from here on, and so may be removed
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    await rm(to, { force: true }); // ours, half written: a name that was taken came out above
+    throw error;
+  }
+  try {
+    await copyFile(from, to);
+  } catch (error) {
+    await rm(to, { force: true });
     throw error;
   }
   await unlink(from);
   return true;
 }
 
-const withSidecar = async (file: string): Promise<string[]> => {
-  const sidecar = await sidecarOf(file);
-  return sidecar ? [file, sidecar] : [file];
-};
-
-/** The caption beside a picture: cat.txt for cat.png, unless another picture of that name needs it. */
-async function sidecarOf(file: string): Promise<string | undefined> {
-  const { dir, name, ext } = parse(file);
-  const sidecar = join(dir, `${name}.txt`);
-  if (ext.toLowerCase() === ".txt" || !(await exists(sidecar))) return undefined;
-  const twins = [".png", ".jpg", ".jpeg", ".webp", ".avif"].filter((other) => other !== ext.toLowerCase());
-  for (const twin of twins) if (await exists(join(dir, `${name}${twin}`))) return undefined;
-  return sidecar;
+async function withCompanions(file: string): Promise<string[]> {
+  const { dir, name } = parse(file);
+  return [file, ...(await companionsOf(file)).map((ending) => join(dir, name + ending))];
 }
+
+const pictureEndings = [".png", ".jpg", ".jpeg", ".webp", ".avif"];
+
+/**
+ * The endings, after the picture's bare name, of the files that go with it: its caption or infotext (cat.txt for
+ * cat.png, unless another cat needs it) and the scores that could not be put into the picture (cat.png.renoir.json).
+ */
+async function companionsOf(file: string): Promise<string[]> {
+  const { dir, name, ext } = parse(file);
+  const twins = pictureEndings
+    .filter((ending) => ending !== ext.toLowerCase())
+    .map((ending) => join(dir, name + ending));
+  const endings = [...((await someExist(twins)) ? [] : [".txt"]), `${ext}.renoir.json`].filter(
+    (ending) => ending !== ext,
+  );
+  const present = await Promise.all(endings.map((ending) => exists(join(dir, name + ending))));
+  return endings.filter((_, index) => present[index]);
+}
+
+const someExist = async (paths: readonly string[]): Promise<boolean> =>
+  (await Promise.all(paths.map(exists))).includes(true);
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(
