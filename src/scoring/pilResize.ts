@@ -70,21 +70,22 @@ function fixedPoint(weights: Float64Array): Int32Array {
 
 function clip8(sum: number): number {
   const value = sum >> PRECISION_BITS;
-  return Math.max(0, Math.min(255, value));
+  return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;
 }
 
 type Pass<S extends Samples> = (source: Raster<S>, columns: Tap[]) => Raster<S>;
 
-/** One row at a time; three bands, the usual case, are summed side by side. */
+/** One row after the other, so that memory is read in order; three bands, the usual case, are summed side by side. */
 const acrossBytes: Pass<Uint8Array> = ({ width, height, bands, data }, columns) => {
   const out = new Uint8Array(columns.length * height * bands);
   const weights = columns.map((tap) => fixedPoint(tap.weights));
-  for (let x = 0; x < columns.length; x++) {
-    const w = weights[x]!;
-    const start = columns[x]!.first * bands;
-    for (let y = 0; y < height; y++) {
-      const from = y * width * bands + start;
-      const to = (y * columns.length + x) * bands;
+  const starts = columns.map((tap) => tap.first * bands);
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    const row = y * width * bands;
+    for (let x = 0; x < columns.length; x++, to += bands) {
+      const from = row + starts[x]!;
+      const w = weights[x]!;
       if (bands === 3) sumThree(data, from, w, out, to);
       else for (let band = 0; band < bands; band++) out[to + band] = sumOne(data, from + band, bands, w);
     }
