@@ -18,7 +18,7 @@ const tasks = {
   demo: (args) => launch("cli/demo.js", args),
   bench: (args) => launch("cli/bench.js", args),
   fidelity: (args) => launch("cli/fidelity.js", args),
-  "train:reward": (args) => launch("cli/trainReward.js", args),
+  "train:reward": (args) => launch("tuning/trainReward.js", args),
 };
 
 /** Imports a program of dist/ into this process, so that signals and exit codes need no passing on, and calls its `main`. */

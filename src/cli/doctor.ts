@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
-import { listProviders, type Provider, providers } from "../graph/index.ts";
+import { type Provider, providers } from "../graph/index.ts";
 import { gigabytes } from "../scoring/download.ts";
 import { renoirHome } from "../scoring/store.ts";
 import { reportModels } from "./models.ts";
@@ -84,9 +84,18 @@ const providerAdvice: Readonly<Record<Provider, string>> = {
   coreml: "It needs macOS 13 or later.",
 };
 
+/** What onnxruntime is made with for each system, the CPU apart; whether the machine can use it, the test says. */
+const offered: Readonly<Partial<Record<NodeJS.Platform, readonly Provider[]>>> = {
+  linux: ["webgpu", "cuda"],
+  win32: ["dml", "webgpu", "cuda"],
+  darwin: ["coreml", "webgpu"],
+};
+
 async function checkProviders({ probe }: Surroundings): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const provider of await listProviders()) findings.push(describeProbe(provider, await probe(provider)));
+  for (const provider of ["cpu", ...(offered[process.platform] ?? [])] as const) {
+    findings.push(describeProbe(provider, await probe(provider)));
+  }
   return findings;
 }
 

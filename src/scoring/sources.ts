@@ -1,6 +1,5 @@
 // Where rewards are published: what `renoir models pull` fetches, and under which licence it stands.
 
-import { fileDownloadInfo } from "@huggingface/hub";
 import { RequestError, SystemError } from "../errors.ts";
 import { type RemoteFile, reasonOf } from "./download.ts";
 
@@ -24,6 +23,7 @@ export function sourceOf(name: string): Source {
 
 /** Asks the hub for size, version and hash. HF_ENDPOINT names another hub or a mirror, as in the publisher's own tools. */
 export async function locate({ repo, file }: Source, hub = process.env.HF_ENDPOINT): Promise<RemoteFile> {
+  const { fileDownloadInfo } = await import("@huggingface/hub"); // only who fetches pays for loading it
   const info = await fileDownloadInfo({ repo, path: file, ...(hub ? { hubUrl: hub.replace(/\/+$/, "") } : {}) }).catch(
     (cause) => {
       throw new SystemError(`${repo} could not be asked for ${file}: ${reasonOf(cause)}.`, {

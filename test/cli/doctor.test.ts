@@ -25,10 +25,10 @@ test("the CPU multiplies two matrices rightly, and says in what time", async () 
   expect(ms).toBeGreaterThan(0);
 });
 
-test("a provider that this build has not is a reason, not an exception", async () => {
+test("a provider that this machine has not is a reason, not an exception", async () => {
   const { works, reason } = await probeHere(process.platform === "darwin" ? "dml" : "coreml");
   expect(works).toBe(false);
-  expect(reason).toMatch(/coreml|dml/i);
+  expect(reason).toBe("its driver or library is not there");
 });
 
 test("doctor reports every part once, and a broken provider beside what to do about it", async () => {
