@@ -151,9 +151,9 @@ function paintRow(row: string, line: Line, color: boolean): string {
   return line.kept ? row.replace(/[█▏▎▍▌▋▊▉]+/, (drawn) => paint(drawn, "green", color)) : paint(row, "dim", color);
 }
 
-/** The file, and in brackets what became of it. */
+/** The file, and in brackets what became of it. Why it failed was said on stderr. */
 function fileCell(line: Line): string {
-  const notes = isScoreLine(line) ? fates(line) : [line.error.message];
+  const notes = isScoreLine(line) ? fates(line) : [];
   return printable(line.file) + notes.map((note) => `  (${printable(note)})`).join("");
 }
 
