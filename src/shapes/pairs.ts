@@ -169,7 +169,7 @@ function pushOut(placed: Placed, random: Random): Placed {
 }
 
 /** A right picture may be a little noisy too, as a generator's are: at most 4 of 255, where damage begins at 18. */
-function nearlyClean(scene: Scene, random: Random): Pixels {
+export function nearlyClean(scene: Scene, random: Random): Pixels {
   return random.chance(0.3) ? addNoise(render(scene), random.between(0, 4), random) : render(scene);
 }
 
@@ -212,7 +212,7 @@ export interface GroupOptions {
 const editWeights: Record<Edit, number> = {
   colour: 3,
   shape: 3,
-  relation: 5,
+  relation: 8,
   count: 3,
   missing: 1,
   size: 1,

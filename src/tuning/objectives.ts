@@ -1,4 +1,4 @@
-// What the reward model learns from, as graphs and what is fed to them: first to see, then to prefer.
+// What the reward model learns from, as graphs and what is fed to them: first to see and find, then to prefer.
 
 import {
   add,
@@ -22,7 +22,7 @@ import { bertFirstToken, rewardHead, visionTransformer } from "../models/blip.ts
 import { MEAN, STD } from "../scoring/preprocess.ts";
 import { type Group, picturesPerGroup, sentencesPerGroup } from "../shapes/pairs.ts";
 import type { Pixels } from "../shapes/render.ts";
-import { colourNames, outlines, type Scene, shapeNames, side } from "../shapes/scene.ts";
+import { colourNames, type Description, outlines, type Scene, sentence, shapeNames, side } from "../shapes/scene.ts";
 import { tokenIds } from "../shapes/vocabulary.ts";
 import type { Weights } from "../weights/weights.ts";
 
@@ -53,34 +53,94 @@ export function tokenise(sentences: readonly string[]): { ids: BigInt64Array; ma
   return { ids, mask: Float32Array.from(ids, (id) => (id === 0n ? 0 : 1)) };
 }
 
-// ── To see: what lies in each patch ─────────────────────────────────────────────────────────────────────────────
+// ── To see and to find: what lies in each patch, and where the things are that the sentence names ──────────────
 
 const colourClasses = colourNames.length + 1; // and none
 const shapeClasses = shapeNames.length + 1;
 const classes = colourClasses + shapeClasses;
+const mostItems = 3;
+const coordinates = 2 * mostItems;
 
-/** A linear layer on each patch's token that names its colour and shape; only for learning, it is not in the reward model. */
-export const patchNamerShapes = (width: number): Record<string, Shape> => ({
-  "patchNamer.weight": [classes, width],
-  "patchNamer.bias": [classes],
+/**
+ * Two linear layers that only learning needs: one names the colour and shape in each patch from its token, the other tells
+ * from [CLS] where each thing of the sentence lies. From rankings alone the model learns colours soon and relations never.
+ */
+export const guideShapes = ({
+  visionWidth,
+  textWidth,
+}: {
+  visionWidth: number;
+  textWidth: number;
+}): Record<string, Shape> => ({
+  "guides.naming.weight": [classes, visionWidth],
+  "guides.naming.bias": [classes],
+  "guides.finding.weight": [coordinates, textWidth],
+  "guides.finding.bias": [coordinates],
 });
 
-/** Cross-entropy of colour and shape, summed over the patches with their weights. */
-export function seeing(w: Weights, pictures: number): { loss: Tensor } {
+/** Cross-entropy of colour and shape over the patches, and squared distance to the things named. */
+export function grounding(w: Weights, pictures: number): { loss: Tensor; naming: Tensor; finding: Tensor } {
   const tokens = visionTransformer(w, input("pixels", [pictures, 3, side, side]));
-  const [, count, width] = tokens.shape as [number, number, number];
+  const naming = namingLoss(w.in("guides").in("naming"), tokens);
+  const ids = input("ids", [pictures, trainingTokens], "int64");
+  const first = bertFirstToken(w, ids, tokens, input("mask", [pictures, trainingTokens]));
+  const finding = findingLoss(w.in("guides").in("finding"), first);
+  return { loss: add(naming, mul(finding, findingWeight)), naming, finding };
+}
+
+const findingWeight = 4; // a square of about 0.1 beside an entropy of about 0.5
+
+function namingLoss(w: Weights, tokens: Tensor): Tensor {
+  const [pictures, count, width] = tokens.shape as [number, number, number];
   const rows = reshape(slice(tokens, 1, 1, count), [pictures * (count - 1), width]);
-  const namer = w.in("patchNamer");
-  const logits = linear(rows, namer.get("weight"), namer.get("bias"));
+  const logits = linear(rows, w.get("weight"), w.get("bias"));
   const wanted = input("wanted", [pictures * (count - 1), classes]);
   const agreement = (from: number, to: number) =>
     sum(mul(logSoftmax(slice(logits, 1, from, to)), slice(wanted, 1, from, to)));
-  return { loss: neg(add(agreement(0, colourClasses), agreement(colourClasses, classes))) };
+  return neg(add(agreement(0, colourClasses), agreement(colourClasses, classes)));
+}
+
+function findingLoss(w: Weights, first: Tensor): Tensor {
+  const pictures = first.shape[0]!;
+  const distance = sub(linear(first, w.get("weight"), w.get("bias")), input("places", [pictures, coordinates]));
+  return sum(mul(mul(distance, distance), input("placeWeights", [pictures, coordinates])));
+}
+
+/** A scene with a sentence that names its things, if perhaps in a wrong relation. */
+export interface Grounded {
+  description: Description;
+  scene: Scene;
+  picture: Pixels;
+}
+
+export const groundingFeeds = (examples: readonly Grounded[], patch: number): Feeds => ({
+  pixels: standardise(examples.map(({ picture }) => picture)),
+  ...tokenise(examples.map(({ description }) => sentence(description))),
+  ...namingFeeds(
+    examples.map(({ scene }) => scene),
+    patch,
+  ),
+  ...findingFeeds(examples),
+});
+
+/** Places from -1 to 1, of things that there is one of. */
+function findingFeeds(examples: readonly Grounded[]): Feeds {
+  const places = new Float32Array(examples.length * coordinates);
+  const placeWeights = new Float32Array(places.length);
+  for (const [n, { description, scene }] of examples.entries())
+    for (const [i, item] of description.items.entries()) {
+      const named = scene.shapes.filter(({ colour, shape }) => colour === item.colour && shape === item.shape);
+      if (named.length !== 1) continue;
+      places.set([(2 * named[0]!.x) / side - 1, (2 * named[0]!.y) / side - 1], n * coordinates + 2 * i);
+      placeWeights.fill(1, n * coordinates + 2 * i, n * coordinates + 2 * i + 2);
+    }
+  const total = placeWeights.reduce((a, b) => a + b, 0) || 1;
+  return { places, placeWeights: placeWeights.map((weight) => weight / total) };
 }
 
 const emptyWeight = 0.15; // most patches are ground, and soon known
 
-export function seeingFeeds(scenes: readonly Scene[], pictures: readonly Pixels[], patch: number): Feeds {
+function namingFeeds(scenes: readonly Scene[], patch: number): Feeds {
   const patches = (side / patch) ** 2;
   const wanted = new Float32Array(scenes.length * patches * classes);
   let total = 0;
@@ -92,7 +152,7 @@ export function seeingFeeds(scenes: readonly Scene[], pictures: readonly Pixels[
       wanted[(n * patches + p) * classes + colourClasses + shape] = weight;
       total += weight;
     }
-  return { pixels: standardise(pictures), wanted: wanted.map((weight) => weight / total) };
+  return { wanted: wanted.map((weight) => weight / total) };
 }
 
 /** Colour and shape of what covers most of a patch, at least a fifth of it; 0, 0 where that is the ground. */

@@ -20,6 +20,7 @@ export interface Trace {
   loss: number;
   norm: number;
   accuracy?: number;
+  distance?: number;
   heldOut?: number;
 }
 

@@ -1,20 +1,27 @@
-// Trains the shapes world's reward model: first its vision tower to see, then the whole to prefer. Stops and goes on anywhere.
+// Trains the shapes world's reward model: first to see and find, then to prefer. Stops and goes on anywhere.
 
 import type { Shape } from "../graph/index.ts";
-import { type GroupOptions, randomDescription, randomGroup, wholeWorld } from "../shapes/pairs.ts";
+import { type GroupOptions, nearlyClean, randomDescription, randomGroup, wholeWorld } from "../shapes/pairs.ts";
 import { Random } from "../shapes/random.ts";
-import { addNoise, render } from "../shapes/render.ts";
-import { place } from "../shapes/scene.ts";
+import { place, relationNames } from "../shapes/scene.ts";
 import { splitOf } from "../shapes/splits.ts";
 import { type AdamWState, rateAt, type Tensors } from "./adamw.ts";
 import { Learner } from "./learner.ts";
-import { cellAt, patchNamerShapes, preferring, preferringFeeds, seeing, seeingFeeds } from "./objectives.ts";
+import {
+  cellAt,
+  type Grounded,
+  grounding,
+  groundingFeeds,
+  guideShapes,
+  preferring,
+  preferringFeeds,
+} from "./objectives.ts";
 import { decays, freshWeights, type RewardSizes, rewardShapes } from "./rewardWeights.ts";
 
 export interface TrainingSettings {
   seed: number;
   sizes: RewardSizes;
-  seeing: StageSettings;
+  grounding: StageSettings;
   preferring: StageSettings & {
     /** Steps at the start in which half of the other sentences are about something else altogether, and scenes are simple. */
     simpleSteps: number;
@@ -29,7 +36,7 @@ export interface StageSettings {
   warmUp: number;
 }
 
-export type StageName = "seeing" | "preferring";
+export type StageName = "grounding" | "preferring";
 
 /** All that a stopped training needs; `step` counts those done in the stage. */
 export interface TrainingState {
@@ -46,24 +53,26 @@ export interface Progress {
   norm: number;
   /** Share of pairs in the right order in this batch; only when preferring. */
   accuracy?: number;
+  /** Only when grounding: mean squared distance from the things named, in half pictures. */
+  distance?: number;
 }
 
-/** The weights and, while it learns to see, the layer that names patches. */
+/** The weights and, while it learns to see and find, the guides' layers. */
 export const allShapes = (sizes: RewardSizes): Record<string, Shape> => ({
   ...rewardShapes(sizes),
-  ...patchNamerShapes(sizes.visionWidth),
+  ...guideShapes(sizes),
 });
 
 export const startState = ({ seed, sizes }: TrainingSettings): TrainingState => ({
-  stage: "seeing",
+  stage: "grounding",
   step: 0,
   parameters: freshWeights(allShapes(sizes), new Random(seed)),
 });
 
 /** Runs until the end, yielding after every step; the state yielded is the live one, consistent until the next step begins. */
 export async function* train(settings: TrainingSettings, state: TrainingState, threads?: number) {
-  if (state.stage === "seeing") {
-    yield* runStage(seeingStage(settings), state, threads);
+  if (state.stage === "grounding") {
+    yield* runStage(groundingStage(settings), state, threads);
     Object.assign(state, { stage: "preferring", step: 0, optimiser: undefined });
   }
   yield* runStage(preferringStage(settings), state, threads);
@@ -90,10 +99,12 @@ async function* runStage(stage: Stage, state: TrainingState, threads?: number) {
     while (state.step < settings.steps) {
       const { feeds, judge } = stage.prepare(state.step);
       const rate = rateAt(state.step, { ...settings, total: settings.steps });
-      const { loss, scores, norm } = await learner.step(feeds, rate);
+      const { loss, scores, finding, norm } = await learner.step(feeds, rate);
       state.step++;
       const progress: Progress = { stage: state.stage, step: state.step, loss: loss![0]!, norm };
-      yield { ...progress, ...(judge && { accuracy: judge(scores!) }) } as Progress;
+      if (judge) progress.accuracy = judge(scores!);
+      if (finding) progress.distance = finding[0]!;
+      yield progress;
     }
   } finally {
     await learner.release();
@@ -101,24 +112,28 @@ async function* runStage(stage: Stage, state: TrainingState, threads?: number) {
 }
 
 /** Each stage's and step's random numbers have keys of their own, so that a resumed training sees what it would have seen. */
-const keys: Record<StageName, number> = { seeing: 1, preferring: 2 };
+const keys: Record<StageName, number> = { grounding: 1, preferring: 2 };
 
-/** A right picture may be a little noisy too, as a generator's are; 8-bit steps. */
-const mildNoise = 4;
-
-function seeingStage({ seed, sizes, seeing: settings }: TrainingSettings): Stage {
+function groundingStage({ seed, sizes, grounding: settings }: TrainingSettings): Stage {
   return {
     settings,
     shapes: allShapes(sizes),
-    learns: (name) => /visual_encoder|patchNamer/.test(name),
-    objective: (w) => ({ ...seeing(w, settings.batch) }),
+    learns: (name) => !name.startsWith("mlp"),
+    objective: (w) => ({ ...grounding(w, settings.batch) }),
     prepare(step) {
-      const random = new Random(seed, keys.seeing, step);
-      const scenes = Array.from({ length: settings.batch }, () => place(trainingDescription(random), random));
-      const pictures = scenes.map((scene) => addNoise(render(scene), random.between(0, mildNoise), random));
-      return { feeds: { ...seeingFeeds(scenes, pictures, sizes.patch) } as ReturnType<Stage["prepare"]>["feeds"] };
+      const random = new Random(seed, keys.grounding, step);
+      const examples = Array.from({ length: settings.batch }, () => randomGrounded(random));
+      return { feeds: groundingFeeds(examples, sizes.patch) as ReturnType<Stage["prepare"]>["feeds"] };
     },
   };
+}
+
+/** The relation said may be any: where things are, the model shall learn by looking. */
+function randomGrounded(random: Random): Grounded {
+  const description = trainingDescription(random);
+  const scene = place(description, random);
+  const said = { ...description, relation: description.relation && random.pick(relationNames) };
+  return { description: said, scene, picture: nearlyClean(scene, random) };
 }
 
 function trainingDescription(random: Random) {
@@ -132,7 +147,7 @@ function preferringStage({ seed, sizes, preferring: settings }: TrainingSettings
   return {
     settings,
     shapes: rewardShapes(sizes),
-    learns: (name) => !name.startsWith("patchNamer"),
+    learns: (name) => !name.startsWith("guides"),
     objective: (w) => ({ ...preferring(w, settings.batch) }),
     prepare(step) {
       const random = new Random(seed, keys.preferring, step);

@@ -19,7 +19,7 @@ const project = fileURLToPath(new URL("../..", import.meta.url));
 const traceEvery = 50; // steps
 
 interface Options {
-  seeingSteps: number;
+  groundingSteps: number;
   steps: number;
   simpleSteps: number;
   batch: number;
@@ -38,8 +38,8 @@ interface Options {
 const command = () =>
   new Command("train:reward")
     .description("Trains the reward model of the built-in shapes world.")
-    .option("--seeing-steps <n>", "steps of the first stage, in which the vision tower learns to see", Number, 1500)
-    .option("--steps <n>", "steps of the second stage, in which the whole model learns to prefer", Number, 6000)
+    .option("--grounding-steps <n>", "steps of the first stage, in which it learns to see and to find", Number, 1500)
+    .option("--steps <n>", "steps of the second stage, in which it learns to prefer", Number, 6000)
     .option("--simple-steps <n>", "steps of the second stage with simple scenes and easy pairs", Number, 400)
     .option("--batch <n>", "groups of preferences in a step", Number, 8)
     .option("--rate <x>", "highest learning rate of the second stage", Number, 6e-4)
@@ -54,7 +54,7 @@ const command = () =>
     .option("--plot <file>", "where the plot goes", join(project, "docs/reward-training.png"))
     .addHelpText("after", "\nExample: npm run train:reward -- --steps 6000 --threads 2");
 
-const settingsFrom = ({ seed, seeingSteps, steps, simpleSteps, batch, rate }: Options): TrainingSettings => ({
+const settingsFrom = ({ seed, groundingSteps, steps, simpleSteps, batch, rate }: Options): TrainingSettings => ({
   seed,
   sizes: {
     side,
@@ -62,11 +62,11 @@ const settingsFrom = ({ seed, seeingSteps, steps, simpleSteps, batch, rate }: Op
     visionWidth: 128,
     visionDepth: 3,
     textWidth: 128,
-    textDepth: 3,
+    textDepth: 4,
     vocabulary: embeddingRows,
     positions: 64,
   },
-  seeing: { steps: seeingSteps, batch: 32, peak: 1e-3, warmUp: 50 },
+  grounding: { steps: groundingSteps, batch: 32, peak: 1e-3, warmUp: 50 },
   preferring: { steps, batch, peak: rate, warmUp: 100, simpleSteps },
 });
 
@@ -167,8 +167,8 @@ class Meter {
   #since = performance.now();
   #line = "";
 
-  constructor({ seeing, preferring }: TrainingSettings) {
-    this.#total = { seeing: seeing.steps, preferring: preferring.steps };
+  constructor({ grounding, preferring }: TrainingSettings) {
+    this.#total = { grounding: grounding.steps, preferring: preferring.steps };
   }
 
   note(progress: Progress): void {
@@ -183,9 +183,12 @@ class Meter {
     const left = (this.#total[stage]! - step) / rate;
     const entry: Trace = { stage, step, loss: round(mean((p) => p.loss)), norm: round(mean((p) => p.norm)) };
     if (stage === "preferring") entry.accuracy = round(mean((p) => p.accuracy!));
+    else entry.distance = round(mean((p) => p.distance!));
     this.#line =
       `${stage} ${step}/${this.#total[stage]}  loss ${entry.loss.toFixed(3)}` +
-      (entry.accuracy === undefined ? "" : `  right ${(100 * entry.accuracy).toFixed(1)} %`) +
+      (entry.accuracy === undefined
+        ? `  distance ${entry.distance!.toFixed(3)}`
+        : `  right ${(100 * entry.accuracy).toFixed(1)} %`) +
       `  ${rate.toFixed(1)} steps/s  ${Math.floor(left / 60)} min ${Math.round(left % 60)} s left`;
     this.#notes = [];
     this.#since = performance.now();
