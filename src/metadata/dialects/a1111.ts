@@ -1,5 +1,6 @@
 // The A1111 family: infotext in `parameters`, EXIF UserComment or a comment. Who of the family it was is said by single parameters.
 import { readInfotext } from "../infotext.ts";
+import { parseJsonObject } from "../json.ts";
 import { type Dialect, type Reading, seedOf, type Texts } from "./dialect.ts";
 
 /** The first row that fits names the host: [parameter, its value, host]. */
@@ -23,10 +24,17 @@ function hostByCarrier(texts: Texts): string | null {
   return /^\s*\{.*"(?:class_type|nodes)"/s.test(prompt.slice(0, 100_000)) ? "comfyui" : null;
 }
 
-/** The text that counts, with parameters in it or, failing that, only a prompt. */
+/**
+ * The text that counts: with parameters in it, else at least with a negative prompt, else a bare `parameters` chunk. Comments
+ * without either are not prompts but words such as "CREATOR: gd-jpeg v1.0" and "Screenshot"; JSON of hosts not known is none either.
+ */
 export const a1111: Dialect = (texts) => {
-  const candidates = texts.main().map((text) => readInfotextOf(text, texts));
-  return candidates.find(({ settings }) => settings.size > 0) ?? candidates[0] ?? null;
+  const plain = texts.main().filter((text) => parseJsonObject(text) === null);
+  const readings = plain.map((text) => readInfotextOf(text, texts));
+  const told =
+    readings.find(({ settings }) => settings.size > 0) ??
+    readings.find(({ negativePrompt }) => negativePrompt !== null);
+  return told ?? readings.find(({ infotext }) => infotext === texts.parameters()) ?? null;
 };
 
 export function readInfotextOf(text: string, texts: Texts): Reading {

@@ -40,15 +40,17 @@ export class Texts {
     return this.last((carrier) => carrier.kind === "xmp" || carrier.keyword === "XML:com.adobe.xmp");
   }
 
+  /** The chunk `parameters`; in other letter cases only where there is none. */
+  parameters(): string | undefined {
+    const isParameters = ({ kind, keyword }: Carrier) => TEXT_KINDS.has(kind) && keyword.toLowerCase() === "parameters";
+    return this.chunk("parameters") ?? this.last(isParameters);
+  }
+
   /** Where A1111 and those who follow it put their text, in the order in which A1111 and Forge let one win over the other (images.py:789). */
   main(): string[] {
-    const capital = this.last(
-      (carrier) => TEXT_KINDS.has(carrier.kind) && carrier.keyword.toLowerCase() === "parameters",
-    );
     const exif = this.exif("UserComment");
-    return [exif, this.chunk("parameters"), capital, exif === undefined ? this.comment() : undefined].filter(
-      (text) => text !== undefined && text.trim() !== "",
-    ) as string[];
+    const comment = exif === undefined ? this.comment() : undefined;
+    return [exif, this.parameters(), comment].filter((text) => text !== undefined && text.trim() !== "") as string[];
   }
 
   private last(matches: (carrier: Carrier) => boolean): string | undefined {

@@ -230,6 +230,23 @@ test("TensorArt and Stability Matrix", () => {
   });
 });
 
+test("a comment that tells of no parameters is no prompt, nor is the JSON of a host not known", () => {
+  const comment: Carrier = {
+    kind: "comment",
+    keyword: "Comment",
+    text: "CREATOR: gd-jpeg v1.0, quality = 75",
+    encoding: "utf-8",
+    index: 0,
+  };
+  expect(read(comment)).toBe(null);
+  expect(read(...chunks({ UserComment: "Screenshot" }, "exif"))).toBe(null);
+  expect(read(...chunks({ parameters: '{"who": "knows"}' }))).toBe(null);
+  expect(read(...chunks({ UserComment: "Screenshot" }, "exif"), ...chunks({ parameters: "a cat" }))?.prompt).toBe(
+    "a cat",
+  );
+  expect(read(...chunks({ UserComment: "a cat\nNegative prompt: ugly" }, "exif"))?.prompt).toBe("a cat");
+});
+
 test("a file of foreign texts has no host", () => {
   expect(read(...chunks({ Software: "GIMP", Title: "x" }))).toBe(null);
   expect(read()).toBe(null);
