@@ -18,7 +18,11 @@ export interface Carrier {
   keyword: string;
   /** Decoded: strict UTF-8, else Latin-1; UserComment by its prefix and what its bytes look like. */
   text: string;
-  /** How `text` lies in the file: "latin1", "utf-8", "ascii", "unicode-be", "unicode-le", "unicode-bom", "unicode-utf8", "jis", "undefined-utf8", "none-utf8". */
+  /**
+   * How `text` lies in the file. Anywhere: "ascii", "utf-8", "latin1". UserComment, by prefix: "unicode-be", "unicode-le",
+   * "unicode-bom", "unicode-utf8", "ascii", "ascii-utf-8", "ascii-latin1", "jis", "undefined-utf8", "undefined-latin1";
+   * without one "none-utf8", "none-latin1".
+   */
   encoding: string;
   /** EXIF only: the directory the tag was found in (Fooocus puts UserComment in IFD0). */
   ifd?: "ifd0" | "exif";
