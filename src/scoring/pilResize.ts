@@ -234,12 +234,17 @@ function axis(inSize: number, outSize: number, from: number, count: number): Axi
   };
 }
 
+/** A strip one pixel wide grows to billions of rows; Pillow would run out of memory, here the steps are jumped over. */
+const MOST_STEPS = 50_000_000;
+
 /** Geometry.c, ImagingScaleAffine: places are added up step by step, with the rounding that brings. */
 function nearestPlaces(inSize: number, outSize: number, from: number, count: number): Int32Array {
   const step = inSize / outSize;
   const places = new Int32Array(count);
   let at = step * 0.5;
-  for (let i = 0; i < from + count; i++, at += step) if (i >= from) places[i - from] = Math.trunc(at);
+  let i = 0;
+  if (from > MOST_STEPS) [i, at] = [from, (from + 0.5) * step];
+  for (; i < from + count; i++, at += step) if (i >= from) places[i - from] = Math.trunc(at);
   return places;
 }
 

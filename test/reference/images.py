@@ -409,6 +409,42 @@ def upstream(image, side):
     return image.crop((left, top, left + side, top + side)).convert("RGB").tobytes()
 
 
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
+STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
+
+BANDS = {"1": 1, "L": 1, "LA": 2, "P": 3, "RGB": 3, "RGBA": 4, "CMYK": 4, "I;16": 1, "I": 1, "F": 1}
+SIZES = [
+    (1024, 1024, 224), (832, 1216, 224), (1216, 832, 224), (224, 224, 224), (224, 300, 224), (225, 224, 224), (100, 80, 224),
+    (64, 64, 224), (1, 300, 224), (300, 1, 224), (1000, 2100, 224), (300, 900, 224), (513, 1027, 64), (640, 481, 16), (7, 5, 3),
+]  # fmt: skip
+
+
+def hashed(width, height, mode):
+    """A picture that the tests can make for themselves: byte i is the top byte of 2654435761 i."""
+    bands = BANDS[mode]
+    noise = ((np.arange(width * height * bands, dtype=np.uint64) * 2654435761) >> 24 & 255).astype(np.uint8)
+    if mode == "P":
+        return None  # more colours than a palette holds
+    if mode == "1":
+        return Image.frombytes("L", (width, height), noise.tobytes()).point(lambda v: 255 * (v > 127), "1")
+    wide = {"I;16": "<u2", "I": "<i4", "F": "<f4"}.get(mode)
+    values = (noise.astype(wide) * 3).astype(wide) if wide else noise
+    return Image.frombytes(mode, (width, height), values.tobytes())
+
+
+def resize_cases():
+    for mode in BANDS:
+        for width, height, side in SIZES if mode in ("RGB", "RGBA") else SIZES[5:]:
+            image = hashed(width, height, mode)
+            if image is None:
+                continue
+            pixels = upstream(image, side)
+            floats = (np.frombuffer(pixels, np.uint8).astype(np.float32) / np.float32(255)).reshape(side, side, 3)
+            planes = np.ascontiguousarray(((floats - MEAN) / STD).transpose(2, 0, 1))
+            digest = {"pixels": hashlib.sha256(pixels).hexdigest(), "floats": hashlib.sha256(planes.tobytes()).hexdigest()}
+            yield {"mode": mode, "width": width, "height": height, "side": side, **digest}
+
+
 def text(data):
     return base64.b64encode(data).decode()
 
@@ -443,6 +479,8 @@ def main():
         versions[library] = features.version(library)
     record = {"made by": "test/reference/images.py", "versions": versions, "cases": cases}
     (HERE / "images.json").write_text(json.dumps(record, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(case) for case in resize_cases())
+    (HERE / "resize.json").write_text(f'{{"made by": "test/reference/images.py", "versions": {json.dumps(versions)}, "cases": [\n{lines}\n]}}\n')
     for name, case in cases.items():
         print(name, case.get("mode"), case.get("width"), case.get("height"), case.get("error", ""))
 
