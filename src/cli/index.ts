@@ -2,13 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { RenoirError, RequestError } from "../errors.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerInfo } from "./info.ts";
 import { registerModels } from "./models.ts";
-import { errorText } from "./output.ts";
 import { registerRank } from "./rank.ts";
 import { registerScore } from "./score.ts";
+import { exitStatus, messageOf } from "./usage.ts";
 import { registerWatch } from "./watch.ts";
 
 const commands = [registerScore, registerRank, registerInfo, registerWatch, registerModels, registerDoctor];
@@ -43,14 +42,5 @@ function explain(error: unknown): number {
   // Commander has printed its own message already; asking for help or the version is no mistake.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   process.stderr.write(`${messageOf(error)}\n`);
-  return error instanceof RequestError ? 2 : 1;
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof RenoirError) {
-    return errorText({ message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  const details = process.env.RENOIR_DEBUG && error instanceof Error ? `\n${error.stack}` : "";
-  return `Renoir failed in a way it did not foresee: ${message}${details}`;
+  return exitStatus(error);
 }

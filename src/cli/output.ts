@@ -163,7 +163,7 @@ function fates(line: ScoreLine): string[] {
     line.trashed && "in the trash",
     line.deleted && "deleted",
   ].filter((note): note is string => typeof note === "string");
-  if (!line.kept && fate.length === 0) fate.push("outside the limits");
+  if (!line.kept && fate.length === 0) fate.push("not kept");
   return line.error ? [...fate, line.error.message] : fate;
 }
 
