@@ -70,7 +70,7 @@ const names: Record<string, RegExp> = {
   extension: /names something by the extension code 240/,
 };
 
-describe("a pickle that would run a command when Python reads it", () => {
+describe("a pickle that names what runs commands (fixtures/make.py shows which do in Python)", () => {
   const files = readdirSync(fixtures).filter((name) => name.startsWith("evil."));
 
   test("has a case for each file", () => {
