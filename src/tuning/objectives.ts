@@ -9,7 +9,6 @@ import {
   linear,
   logSoftmax,
   mul,
-  neg,
   reshape,
   type Shape,
   slice,
@@ -22,7 +21,16 @@ import { bertFirstToken, rewardHead, visionTransformer } from "../models/blip.ts
 import { MEAN, STD } from "../scoring/preprocess.ts";
 import { type Group, picturesPerGroup, sentencesPerGroup } from "../shapes/pairs.ts";
 import type { Pixels } from "../shapes/render.ts";
-import { colourNames, type Description, outlines, type Scene, sentence, shapeNames, side } from "../shapes/scene.ts";
+import {
+  colourNames,
+  type Description,
+  outlines,
+  type Placed,
+  type Scene,
+  sentence,
+  shapeNames,
+  side,
+} from "../shapes/scene.ts";
 import { tokenIds } from "../shapes/vocabulary.ts";
 import type { Weights } from "../weights/weights.ts";
 
@@ -62,7 +70,7 @@ const mostItems = 3;
 const coordinates = 2 * mostItems;
 
 /**
- * Two linear layers that only learning needs: one names the colour and shape in each patch from its token, the other tells
+ * Two linear layers that only learning needs: one tells from each patch's token the colour, shape and place of what covers it, the other tells
  * from [CLS] where each thing of the sentence lies. From rankings alone the model learns colours soon and relations never.
  */
 export const guideShapes = ({
@@ -72,8 +80,8 @@ export const guideShapes = ({
   visionWidth: number;
   textWidth: number;
 }): Record<string, Shape> => ({
-  "guides.naming.weight": [classes, visionWidth],
-  "guides.naming.bias": [classes],
+  "guides.naming.weight": [classes + 2, visionWidth],
+  "guides.naming.bias": [classes + 2],
   "guides.finding.weight": [coordinates, textWidth],
   "guides.finding.bias": [coordinates],
 });
@@ -97,7 +105,9 @@ function namingLoss(w: Weights, tokens: Tensor): Tensor {
   const wanted = input("wanted", [pictures * (count - 1), classes]);
   const agreement = (from: number, to: number) =>
     sum(mul(logSoftmax(slice(logits, 1, from, to)), slice(wanted, 1, from, to)));
-  return neg(add(agreement(0, colourClasses), agreement(colourClasses, classes)));
+  const distance = sub(slice(logits, 1, classes, classes + 2), input("centres", [pictures * (count - 1), 2]));
+  const astray = sum(mul(mul(distance, distance), input("centreWeights", [pictures * (count - 1), 2])));
+  return sub(mul(astray, findingWeight), add(agreement(0, colourClasses), agreement(colourClasses, classes)));
 }
 
 function findingLoss(w: Weights, first: Tensor): Tensor {
@@ -131,50 +141,63 @@ function findingFeeds(examples: readonly Grounded[]): Feeds {
     for (const [i, item] of description.items.entries()) {
       const named = scene.shapes.filter(({ colour, shape }) => colour === item.colour && shape === item.shape);
       if (named.length !== 1) continue;
-      places.set([(2 * named[0]!.x) / side - 1, (2 * named[0]!.y) / side - 1], n * coordinates + 2 * i);
+      places.set(coordinatesOf(named[0]!), n * coordinates + 2 * i);
       placeWeights.fill(1, n * coordinates + 2 * i, n * coordinates + 2 * i + 2);
     }
-  const total = placeWeights.reduce((a, b) => a + b, 0) || 1;
-  return { places, placeWeights: placeWeights.map((weight) => weight / total) };
+  return { places, placeWeights: shareOut(placeWeights) };
 }
 
 const emptyWeight = 0.15; // most patches are ground, and soon known
 
 function namingFeeds(scenes: readonly Scene[], patch: number): Feeds {
   const patches = (side / patch) ** 2;
-  const wanted = new Float32Array(scenes.length * patches * classes);
-  let total = 0;
-  for (const [n, scene] of scenes.entries())
-    for (let p = 0; p < patches; p++) {
-      const [colour, shape] = contentOfPatch(scene, patch, p);
-      const weight = colour === 0 ? emptyWeight : 1;
-      wanted[(n * patches + p) * classes + colour] = weight;
-      wanted[(n * patches + p) * classes + colourClasses + shape] = weight;
-      total += weight;
-    }
-  return { wanted: wanted.map((weight) => weight / total) };
+  const rows = scenes.length * patches;
+  const wanted = new Float32Array(rows * classes);
+  const centres = new Float32Array(rows * 2);
+  const centreWeights = new Float32Array(rows * 2);
+  for (let row = 0; row < rows; row++) {
+    const cover = coverOf(scenes[Math.floor(row / patches)]!, patch, row % patches);
+    const weight = cover ? 1 : emptyWeight;
+    wanted[row * classes + (cover ? colourNames.indexOf(cover.colour) + 1 : 0)] = weight;
+    wanted[row * classes + colourClasses + (cover ? shapeNames.indexOf(cover.shape) + 1 : 0)] = weight;
+    if (!cover) continue;
+    centres.set(coordinatesOf(cover), 2 * row);
+    centreWeights.fill(1, 2 * row, 2 * row + 2);
+  }
+  return { wanted: shareOut(wanted), centres, centreWeights: shareOut(centreWeights) };
 }
 
-/** Colour and shape of what covers most of a patch, at least a fifth of it; 0, 0 where that is the ground. */
-function contentOfPatch(scene: Scene, patch: number, index: number): readonly [number, number] {
+/** From -1 to 1. */
+const coordinatesOf = ({ x, y }: Placed) => [(2 * x) / side - 1, (2 * y) / side - 1];
+
+/** Weights that sum to 1. */
+function shareOut(weights: Float32Array): Float32Array {
+  const total = weights.reduce((a, b) => a + b, 0) || 1;
+  return weights.map((weight) => weight / total);
+}
+
+/** The shape that covers most of a patch, at least a fifth of it. */
+function coverOf(scene: Scene, patch: number, index: number): Placed | undefined {
   const across = side / patch;
   const [left, top] = [(index % across) * patch, Math.floor(index / across) * patch];
   let most = 0.2;
-  let content: readonly [number, number] = [0, 0];
-  for (const { shape, colour, x, y, radius } of scene.shapes) {
-    if (Math.abs(left + patch / 2 - x) > radius + patch || Math.abs(top + patch / 2 - y) > radius + patch) continue;
-    let inside = 0;
-    for (let i = 0; i < 16; i++) {
-      const u = left + ((i % 4) + 0.5) * (patch / 4);
-      const v = top + (Math.floor(i / 4) + 0.5) * (patch / 4);
-      if (outlines[shape]((u - x) / radius, (v - y) / radius)) inside++;
-    }
-    if (inside / 16 > most) {
-      most = inside / 16;
-      content = [colourNames.indexOf(colour) + 1, shapeNames.indexOf(shape) + 1];
-    }
+  let cover: Placed | undefined;
+  for (const placed of scene.shapes) {
+    const share = coveredShare(placed, left, top, patch);
+    if (share > most) [most, cover] = [share, placed];
   }
-  return content;
+  return cover;
+}
+
+function coveredShare({ shape, x, y, radius }: Placed, left: number, top: number, patch: number): number {
+  if (Math.max(Math.abs(left + patch / 2 - x), Math.abs(top + patch / 2 - y)) > radius + patch) return 0;
+  let inside = 0;
+  for (let i = 0; i < 16; i++) {
+    const u = left + ((i % 4) + 0.5) * (patch / 4);
+    const v = top + (Math.floor(i / 4) + 0.5) * (patch / 4);
+    if (outlines[shape]((u - x) / radius, (v - y) / radius)) inside++;
+  }
+  return inside / 16;
 }
 
 // ── To prefer: which of two scores should be higher ─────────────────────────────────────────────────────────────

@@ -1,0 +1,185 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, describe, expect, test } from "vitest";
+import { compile, input } from "../../src/graph/index.ts";
+import { imageReward } from "../../src/models/blip.ts";
+import { randomGroup } from "../../src/shapes/pairs.ts";
+import { Random } from "../../src/shapes/random.ts";
+import { embeddingRows } from "../../src/shapes/vocabulary.ts";
+import { Examiner, percent } from "../../src/tuning/evaluation.ts";
+import { Learner } from "../../src/tuning/learner.ts";
+import {
+  cellAt,
+  groupScores,
+  preferring,
+  preferringFeeds,
+  scoringFeeds,
+  standardise,
+  tokenise,
+  trainingTokens,
+} from "../../src/tuning/objectives.ts";
+import { plotPng } from "../../src/tuning/plot.ts";
+import { readTraining, standardiseHead, type Trace, writeTraining } from "../../src/tuning/rewardFiles.ts";
+import { startState, type TrainingSettings, type TrainingState, train } from "../../src/tuning/rewardTraining.ts";
+import { decays, freshWeights, rewardShapes } from "../../src/tuning/rewardWeights.ts";
+import { Weights } from "../../src/weights/weights.ts";
+
+const sizes = {
+  side: 64,
+  patch: 16,
+  visionWidth: 64,
+  visionDepth: 1,
+  textWidth: 64,
+  textDepth: 1,
+  vocabulary: embeddingRows,
+  positions: 40,
+};
+const settings: TrainingSettings = {
+  seed: 3,
+  sizes,
+  grounding: { steps: 3, batch: 4, peak: 1e-3, warmUp: 2 },
+  preferring: { steps: 4, batch: 2, peak: 1e-3, warmUp: 2, simpleSteps: 2 },
+};
+
+const folders: string[] = [];
+const temporaryFolder = async () => {
+  folders.push(await mkdtemp(join(tmpdir(), "renoir-")));
+  return folders.at(-1)!;
+};
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
+
+/** Losses of the steps until the end, or until so many are done. */
+async function losses(state: TrainingState, most = Number.POSITIVE_INFINITY): Promise<number[]> {
+  const list: number[] = [];
+  for await (const { loss } of train(settings, state, 1)) if (list.push(loss) >= most) break;
+  return list;
+}
+
+describe("training", () => {
+  test("stopped in either stage and read back, it goes on as if it had not stopped", async () => {
+    const whole = startState(settings);
+    const wanted = await losses(whole);
+    expect(wanted).toHaveLength(7);
+    for (const stop of [2, 5]) {
+      const folder = await temporaryFolder();
+      const first = startState(settings);
+      const before = await losses(first, stop);
+      await writeTraining(folder, settings, first, [{ stage: first.stage, step: first.step, loss: 1, norm: 1 }]);
+      const { state, trace } = (await readTraining(folder, settings))!;
+      expect(trace).toHaveLength(1);
+      const after = await losses(state);
+      expect([...before, ...after].map((x) => x.toFixed(5))).toEqual(wanted.map((x) => x.toFixed(5)));
+      const name = "blip.visual_encoder.blocks.0.attn.qkv.weight";
+      expect(largestDifference(state.parameters[name]!, whole.parameters[name]!)).toBeLessThan(1e-5);
+    }
+  });
+
+  test("another seed's or size's checkpoint is not gone on from", async () => {
+    const folder = await temporaryFolder();
+    await writeTraining(folder, settings, startState(settings), []);
+    expect(await readTraining(folder, { ...settings, seed: 4 })).toBeUndefined();
+    expect(await readTraining(join(folder, "nowhere"), settings)).toBeUndefined();
+  });
+
+  test("the ranking loss of one repeated batch falls", async () => {
+    const shapes = rewardShapes(sizes);
+    const parameters = freshWeights(shapes, new Random(1));
+    const learner = await Learner.build({
+      shapes,
+      parameters,
+      objective: (w) => ({ ...preferring(w, 2) }),
+      threads: 1,
+    });
+    const feeds = preferringFeeds([0, 1].map((i) => randomGroup(new Random(31, i), { splits: ["training"] })));
+    const seen: number[] = [];
+    for (let i = 0; i < 40; i++) seen.push((await learner.step(feeds, 2e-3)).loss![0]!);
+    await learner.release();
+    expect(Math.abs(seen[0]! - Math.LN2)).toBeLessThan(0.2); // softplus(0): it begins undecided
+    expect(seen.at(-1)!).toBeLessThan(0.35);
+  });
+});
+
+const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i]!)));
+
+describe("scores", () => {
+  const shapes = rewardShapes(sizes);
+  const parameters = freshWeights(shapes, new Random(2));
+  const groups = [randomGroup(new Random(32), { splits: ["training"] })];
+
+  test("a group's table holds what each picture and sentence score alone, padded to 35 tokens", async () => {
+    const table = await compile(
+      { scores: groupScores(Weights.fromInputs(shapes), 1) },
+      { provider: "cpu", threads: 1 },
+    );
+    const { scores } = await table.run({ ...parameters, ...scoringFeeds(groups) });
+    const alone = imageReward(
+      Weights.fromInputs(shapes),
+      input("pixels", [1, 3, 64, 64]),
+      input("ids", [1, 35], "int64"),
+      input("mask", [1, 35]),
+    );
+    const single = await compile({ score: alone }, { provider: "cpu", threads: 1 });
+    const { ids, mask } = tokenise([groups[0]!.sentences[2]!]);
+    const [longIds, longMask] = [new BigInt64Array(35), new Float32Array(35)];
+    longIds.set(ids);
+    longMask.set(mask);
+    const { score } = await single.run({
+      ...parameters,
+      pixels: standardise([groups[0]!.pictures[1]!]),
+      ids: longIds,
+      mask: longMask,
+    });
+    expect(score![0]).toBeCloseTo(scores![cellAt(0, { picture: 1, sentence: 2 })]!, 5);
+    await table.release();
+    await single.release();
+  });
+
+  test("the mask has a one for each token and ids are padded with zeros", () => {
+    const { ids, mask } = tokenise(["a red circle"]);
+    expect(ids).toHaveLength(trainingTokens);
+    expect(mask.reduce((a, b) => a + b)).toBe(5);
+    expect([...ids].slice(5).every((id) => id === 0n)).toBe(true);
+  });
+
+  test("an untrained model is near chance, and the standardised head has mean 0 and deviation 1", async () => {
+    const examiner = await Examiner.build(shapes, 64, 9, 1);
+    const before = await examiner.examine(parameters);
+    expect(before.all.right / before.all.of).toBeGreaterThan(0.3);
+    expect(before.all.right / before.all.of).toBeLessThan(0.7);
+    const after = await examiner.examine(standardiseHead(parameters, before));
+    await examiner.release();
+    expect(after.mean).toBeCloseTo(0.16717362830052426, 3);
+    expect(after.deviation).toBeCloseTo(1.0333394966054072, 3);
+    expect(after.all).toEqual(before.all);
+  });
+
+  test("every weight decays but norms, biases and embeddings", () => {
+    const names = Object.keys(shapes).filter((name) => !decays(name));
+    expect(names.every((name) => /norm|bias$|embeddings|cls_token|pos_embed/i.test(name))).toBe(true);
+    expect(decays("blip.visual_encoder.patch_embed.proj.weight")).toBe(true);
+    expect(decays("blip.text_encoder.encoder.layer.0.output.LayerNorm.weight")).toBe(false);
+  });
+});
+
+test("the plot is a PNG of its curves", async () => {
+  const trace: Trace[] = [0, 1].map((step) => ({ stage: "preferring", step, loss: 1 - step / 2, norm: 1 }));
+  const points = trace.map(({ step, loss }): [number, number] => [step, loss]);
+  const png = await plotPng({
+    title: "a < b",
+    xLabel: "steps",
+    low: 0,
+    high: 1,
+    curves: [{ label: "loss", colour: "#f00", points }],
+  });
+  const { format, width, height } = await sharp(png).metadata();
+  expect({ format, width, height }).toEqual({ format: "png", width: 900, height: 420 });
+  const { data } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  let red = 0;
+  for (let i = 0; i < data.length; i += 3) if (data[i]! > 200 && data[i + 1]! < 60 && data[i + 2]! < 60) red++;
+  expect(red).toBeGreaterThan(200);
+});
+
+test("a share is told in per cent", () => expect(percent({ right: 19, of: 20 })).toBe("95.0 %"));
