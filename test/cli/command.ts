@@ -22,6 +22,8 @@ export interface Running {
   /** Resolves when stdout or stderr holds the text; rejects when the process ends without it. */
   says(text: string, times?: number): Promise<void>;
   kill(signal: NodeJS.Signals): void;
+  /** As `| head` does when it has seen enough. */
+  closeStdout(): void;
 }
 
 export interface Surroundings {
@@ -56,6 +58,7 @@ export function start(args: readonly string[], { cwd, env }: Surroundings = {}):
         look();
       }),
     kill: (signal) => void child.kill(signal),
+    closeStdout: () => void child.stdout.destroy(),
   };
 }
 

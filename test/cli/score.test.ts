@@ -255,3 +255,64 @@ test("Ctrl-C ends the run after the pictures in hand, and prints what is scored"
   expect(jsonLines(stdout).length).toBeLessThan(400);
   expect(stderr).toContain("Stopping after the pictures in hand");
 });
+
+test("a second Ctrl-C stops at once", async () => {
+  const bytes = await picture("red", "a red square");
+  for (let index = 0; index < 400; index += 1) await writeFile(join(folder, `${index}.png`), bytes);
+  const running = start(["score", folder, "--reward", reward, "--no-rank", "--json"]);
+  await running.says('"scores"');
+  running.kill("SIGINT");
+  await running.says("Stopping");
+  running.kill("SIGINT");
+  const { code, signal, stdout } = await running.ended;
+  // 1: it had stopped before the second came; the signal itself: it was about to.
+  expect([1, 130, "SIGINT"]).toContain(code ?? signal);
+  expect(stdout.split("\n").length).toBeLessThan(400);
+});
+
+test("a reader that goes away ends the run quietly", async () => {
+  const bytes = await picture("red", "a red square");
+  for (let index = 0; index < 200; index += 1) await writeFile(join(folder, `${index}.png`), bytes);
+  const running = start(["score", folder, "--reward", reward, "--no-rank", "--json"]);
+  await running.says('"scores"');
+  running.closeStdout();
+  const { stdout, stderr } = await running.ended;
+  expect(jsonLines(stdout.slice(0, stdout.lastIndexOf("\n") + 1)).length).toBeLessThan(200);
+  expect(stderr).not.toMatch(/EPIPE|Error|\n\s+at /);
+});
+
+test("int8 scores are near the exact ones and say so; near a limit the exact one decides", async () => {
+  const { scores } = await fivePictures();
+  const quick = jsonLines((await score("--dtype", "int8", "--json")).stdout);
+  for (const [index, line] of quick.entries()) {
+    expect(line.approximate).toBe(true);
+    expect(Math.abs(line.scores.ImageReward - scores[index]!)).toBeLessThan(0.3);
+  }
+  const limit = middle(scores);
+  const decided = jsonLines((await score("--dtype", "int8", "--min", String(limit), "--json")).stdout);
+  const near = decided.filter((_, index) => Math.abs(scores[index]! - limit) < 0.01);
+  expect(near.length).toBeGreaterThan(0);
+  expect(near.every(({ approximate }) => approximate === undefined)).toBe(true);
+  expect(decided.map(({ kept }) => kept)).toEqual(scores.map((value) => value >= limit));
+});
+
+test("the demo's steps all happen: pictures with prompts, scores in them, a sheet", async () => {
+  const { main } = await import("../../src/cli/demo.ts");
+  const written: string[] = [];
+  const write = process.stdout.write;
+  process.stdout.write = ((text: string) => written.push(text) > 0) as typeof write;
+  try {
+    expect(await main(["--out", folder, "--reward", reward])).toBe(0);
+  } finally {
+    process.stdout.write = write;
+  }
+  const pictures = await files("pictures");
+  expect(pictures.length).toBe(12);
+  for (const name of pictures) {
+    const metadata = await readMetadata(join(folder, "pictures", name));
+    expect(metadata.prompt).toBe("a red circle left of a blue square");
+    expect(Object.keys(metadata.scores)).toEqual(["ImageReward"]);
+  }
+  expect((await readMetadata(join(folder, "contact-sheet.png"))).format).toBe("png");
+  expect(written.join("")).toContain("finds 4 of 12 pictures right and sharp");
+});
