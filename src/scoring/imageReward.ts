@@ -24,6 +24,9 @@ import { centerWindow, MEAN, preprocess, resizedSize, STD } from "./preprocess.t
 import { type FloatPixels, floatPicture, type Ranking, type Reward, type RewardGradient } from "./reward.ts";
 
 const maxTokens = 35;
+// Two sessions for text, not one for each length: each maps BERT's weights (0.47 GB) anew, while 16 tokens instead of 35
+// save 3 % of a score's work.
+const shortPrompt = 16;
 const gradientSessionsKept = 4;
 
 export interface ImageRewardOptions extends CompileOptions {
@@ -138,7 +141,7 @@ export class ImageReward implements Reward {
     const vision = await this.#session("vision", () => this.#visionGraph());
     const { image } = await vision.run({ pixels });
     const { ids, mask, length } = this.#encode(prompt);
-    const tokens = Math.min(Math.ceil(length / 8) * 8, this.#tokens); // a session for each multiple of 8, not for each length
+    const tokens = length <= shortPrompt ? Math.min(shortPrompt, this.#tokens) : this.#tokens;
     const text = await this.#session(`text ${tokens}`, () => this.#textGraph(tokens, image!.length));
     const { reward } = await text.run({ image: image!, ids: ids.slice(0, tokens), mask: mask.slice(0, tokens) });
     return this.#finite(reward![0]!);

@@ -12,7 +12,9 @@ export async function makePictures(folder: string, count: number): Promise<void>
   for (let i = 0; i < count; i++) {
     const file = join(folder, `${String(i).padStart(3, "0")}.png`);
     if (!(await stat(file).catch(() => undefined))) {
-      await sharp(pixels(i), { raw: { width: side, height: side, channels: 3 } }).png().toFile(file);
+      await sharp(pixels(i), { raw: { width: side, height: side, channels: 3 } })
+        .png()
+        .toFile(file);
     }
   }
 }
