@@ -266,8 +266,7 @@ function oriented(input: Sharp, bytes: Uint8Array, format: Format): Sharp {
   const { quarters, mirror } = avifTurn(bytes);
   if (mirror === "top-bottom") input.flip();
   if (mirror === "left-right") input.flop();
-  // sharp turns before it mirrors, whatever the order of calls: a turn passes a mirror by changing its sense.
-  return quarters === 0 ? input : input.rotate(90 * (mirror ? 4 - quarters : quarters));
+  return quarters === 0 ? input : input.rotate(90 * quarters); // sharp mirrors first, whatever the order of calls
 }
 
 function modeOf(

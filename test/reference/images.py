@@ -352,7 +352,8 @@ def avif_files():
     yield "444.avif", saved(rgb, "AVIF", quality=80, subsampling="4:4:4")
     yield "420.avif", saved(rgb, "AVIF", quality=80, subsampling="4:2:0")
     yield "alpha.avif", saved(rgba, "AVIF", quality=80, subsampling="4:4:4")
-    yield "exif6.avif", saved(rgb, "AVIF", quality=80, subsampling="4:4:4", exif=orientation(6))
+    for turn in (5, 6, 7):  # mirrored and turned, turned, mirrored and turned the other way
+        yield f"exif{turn}.avif", saved(rgb, "AVIF", quality=80, subsampling="4:4:4", exif=orientation(turn))
 
 
 def damaged_files():
