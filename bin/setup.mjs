@@ -100,7 +100,7 @@ async function install(folder) {
   done(code === 0);
   if (code !== 0) {
     throw new SetupError(
-      `npm could not install the dependencies in ${folder} (exit code ${code}). It said:\n\n${tail(output)}\n\n` +
+      `npm could not install the dependencies in ${folder} (exit code ${code}). It said:\n\n${excerpt(output)}\n\n` +
         "Check the network connection and that the folder can be written to, then run the same command again.",
     );
   }
@@ -144,7 +144,7 @@ async function build(folder) {
       cwd: folder,
     });
     done(code === 0);
-    if (code !== 0) throw new SetupError(`The sources in ${join(folder, "src")} do not compile:\n\n${tail(output)}`);
+    if (code !== 0) throw new SetupError(`The sources in ${join(folder, "src")} do not compile:\n\n${excerpt(output)}`);
     replaceFiles(fresh, join(folder, "dist"), stamp);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
@@ -205,7 +205,12 @@ export function ended(child) {
   });
 }
 
-const tail = (text) => text.trimEnd().split("\n").slice(-30).join("\n");
+/** The beginning, where tools say what is wrong, and the end, where they say where the rest is. */
+function excerpt(text) {
+  const lines = text.trimEnd().split("\n");
+  return (lines.length <= 40 ? lines : [...lines.slice(0, 25), "...", ...lines.slice(-5)]).join("\n");
+}
+
 const say = (text) => process.stderr.write(`${text}\n`);
 
 /** One line that counts the seconds on a terminal; two plain lines elsewhere. */
