@@ -125,7 +125,7 @@ export function tableText(lines: readonly Line[], color: boolean): string {
   const scored = lines.filter(isScoreLine);
   const values = scored.map(rankingValue);
   const low = Math.min(...values);
-  const range = Math.max(...values) - low || 1;
+  const high = Math.max(...values);
   const several = scored.some(({ total }) => total !== undefined);
   const header = [
     "rank",
@@ -135,7 +135,7 @@ export function tableText(lines: readonly Line[], color: boolean): string {
   const rewards = several ? [...new Set(scored.flatMap(({ scores }) => Object.keys(scores)))] : [];
   const rows = lines.map((line) => {
     if (!isScoreLine(line)) return ["-", "failed", "".padEnd(barWidth), ...rewards.map(() => ""), fileCell(line)];
-    const share = values.length === 1 ? 1 : 0.02 + (0.98 * (rankingValue(line) - low)) / range;
+    const share = high === low ? 1 : 0.02 + (0.98 * (rankingValue(line) - low)) / (high - low);
     const scores = rewards.map((name) => scoreText(line.scores[name] ?? Number.NaN, line.approximate));
     return [line.rank ?? "", scoreText(rankingValue(line), line.approximate), bar(share), ...scores, fileCell(line)];
   });
