@@ -54,12 +54,13 @@ export function seededPicture(name: string, width: number, height: number, cells
 }
 
 const attention = /\.(qkv|query|key|value)\./;
-const embedding = /embeddings\.|pos_embed$|cls_token$/;
+const position = /pos_embed$|cls_token$/;
 
 /** Mean and scale of a checkpoint's tensor by its key: large enough that scores differ by about 1. */
 function weightScale(name: string, shape: readonly number[]): [mean: number, scale: number] {
   if (shape.length === 1) return [name.endsWith("weight") ? 1 : 0, 0.2];
-  if (embedding.test(name)) return [0, 0.5];
+  if (name.includes("embeddings.")) return [0, 0.02]; // small before their layer norm, as trained ones are: a wrong epsilon shows
+  if (position.test(name)) return [0, 0.5];
   return [0, gain(name) / Math.sqrt(size(shape.slice(1)))];
 }
 
