@@ -97,8 +97,8 @@ async function prepare<P extends Picture>(
   hold: () => Promise<Held[]>,
 ): Promise<Ready<P> | Failed<P>> {
   try {
-    const prompt = (picture.prompt ?? (await promptOf?.(picture)))?.trim();
-    if (!prompt) throw missingPrompt(picture.file);
+    const prompt = picture.prompt ?? (await promptOf?.(picture));
+    if (prompt === undefined) throw missingPrompt(picture.file); // an empty one is scored, as upstream does
     const image = await decodeImage(picture.source ?? picture.file);
     const prepared: Prepared[] = [];
     for (const { lease } of await hold()) prepared.push(await lease.reward.prepare(image));
