@@ -99,8 +99,6 @@ export async function planOf(flags: ScoreFlags): Promise<Plan> {
   const { prompt, min, max, top, write = false } = flags;
   const limits: Limits = { ...given("min", min), ...given("max", max), ...given("top", top) };
   checkLimits(limits);
-  if (prompt?.trim() === "")
-    throw new RequestError("The prompt is empty; wanted is the text that the pictures shall fit.");
   const rewards = await rewardsOf(flags);
   const several = rewards.length > 1 || rewards[0]!.weight !== 1;
   return { rewards, several, prompt, limits, write, rejection: rejectionOf(flags) };
