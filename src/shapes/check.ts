@@ -70,14 +70,15 @@ const nothing = palette.length; // the label of the ground
 
 const rgb = (pixels: Pixels, i: number): Rgb => [pixels[3 * i]!, pixels[3 * i + 1]!, pixels[3 * i + 2]!];
 const minus = (a: Rgb, b: Rgb): Rgb => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+const times = (a: Rgb, k: number): Rgb => [a[0] * k, a[1] * k, a[2] * k];
+const squared = (a: Rgb): number => dot(a, a);
 const dot = (a: Rgb, b: Rgb): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
 /** The ground that most pixels are nearest to, of those nearest to a ground at all. */
 function nearestGround(pixels: Pixels): Ground {
-  const labels = Uint8Array.from({ length: side * side }, (_, i) => {
-    const distances = palette.map((colour) => dot(minus(rgb(pixels, i), colour), minus(rgb(pixels, i), colour)));
-    return distances.indexOf(Math.min(...distances));
-  });
+  const labels = Uint8Array.from({ length: side * side }, (_, i) =>
+    indexOfLeast(palette, (colour) => squared(minus(rgb(pixels, i), colour))),
+  );
   return groundNames[commonest(labels.filter((label) => label >= colourNames.length)) - colourNames.length] ?? "white";
 }
 
@@ -89,21 +90,26 @@ function unmix(pixels: Pixels, ground: Ground): Uint8Array {
   const directions = palette.map((colour) => minus(colour, grounds[ground]));
   return Uint8Array.from({ length: side * side }, (_, i) => {
     const offset = minus(rgb(pixels, i), grounds[ground]);
-    const amounts = directions.map((d) => Math.min(1, Math.max(0, dot(offset, d) / (dot(d, d) || 1))));
-    const errors = directions.map((d, k) => {
-      const rest = minus(offset, [d[0] * amounts[k]!, d[1] * amounts[k]!, d[2] * amounts[k]!]);
-      return dot(rest, rest);
-    });
-    const best = errors.indexOf(Math.min(...errors));
-    return amounts[best]! < 0.5 ? nothing : best;
+    const amount = (d: Rgb) => Math.min(1, Math.max(0, dot(offset, d) / (squared(d) || 1)));
+    if (squared(offset) === 0) return nothing;
+    const best = indexOfLeast(directions, (d) => squared(minus(offset, times(d, amount(d)))));
+    return amount(directions[best]!) < 0.5 ? nothing : best;
   });
+}
+
+function indexOfLeast<T>(list: readonly T[], of: (item: T) => number): number {
+  let least = 0;
+  for (let i = 1; i < list.length; i++) if (of(list[i]!) < of(list[least]!)) least = i;
+  return least;
 }
 
 /** Where three or fewer of the nine around a pixel agree with it, it takes the commonest of the others: noise and smears. */
 function smooth(labels: Uint8Array): Uint8Array {
   return labels.map((label, i) => {
-    const others = neighbourhood(i).flatMap((j) => (labels[j] === label ? [] : [labels[j]!]));
-    return neighbourhood(i).length - others.length > 3 ? label : commonest(others);
+    const near = neighbourhood(i);
+    let same = 0;
+    for (const j of near) if (labels[j] === label) same++;
+    return same > 3 ? label : commonest(near.flatMap((j) => (labels[j] === label ? [] : [labels[j]!])));
   });
 }
 

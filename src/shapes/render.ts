@@ -1,16 +1,19 @@
 // Pictures of scenes: deterministic, antialiased by 4 x 4 samples a pixel, 64 x 64 RGB.
 
 import type { Random } from "./random.ts";
-import { colours, grounds, outlines, type Placed, type Scene, side } from "./scene.ts";
+import { colours, type Ground, groundNames, grounds, outlines, type Placed, type Scene, side } from "./scene.ts";
 
 /** 8-bit RGB, row by row, as image files and the rewards have it. */
 export type Pixels = Uint8Array;
 
 const samples = 4;
 
+const empty = Object.fromEntries(
+  groundNames.map((name) => [name, Uint8Array.from({ length: side * side * 3 }, (_, i) => grounds[name][i % 3]!)]),
+) as Record<Ground, Pixels>;
+
 export function render(scene: Scene): Pixels {
-  const pixels = new Uint8Array(side * side * 3);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = grounds[scene.ground][i % 3]!;
+  const pixels = empty[scene.ground].slice();
   for (const shape of scene.shapes) draw(pixels, shape);
   return pixels;
 }
@@ -43,18 +46,22 @@ export function blur(pixels: Pixels, sigma: number): Pixels {
   const reach = Math.ceil(3 * sigma);
   const kernel = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-(((i - reach) / sigma) ** 2) / 2));
   const total = kernel.reduce((a, b) => a + b);
-  const pass = (from: ArrayLike<number>, stride: number) =>
-    Float32Array.from(from, (_, at) => {
+  const pass = (from: Uint8Array | Float32Array, stride: number) => {
+    const to = new Float32Array(from.length);
+    for (let at = 0; at < from.length; at++) {
       const place = Math.floor(at / stride) % side;
       const start = at - place * stride;
-      let sum = 0;
       for (let k = -reach; k <= reach; k++)
-        sum += kernel[k + reach]! * from[start + stride * Math.min(side - 1, Math.max(0, place + k))]!;
-      return sum / total;
-    });
-  return Uint8Array.from(pass(pass(pixels, 3), 3 * side), Math.round);
+        to[at]! += (kernel[k + reach]! / total) * from[start + stride * Math.min(side - 1, Math.max(0, place + k))]!;
+    }
+    return to;
+  };
+  return new Uint8Array(Uint8ClampedArray.from(pass(pass(pixels, 3), 3 * side)).buffer);
 }
 
 /** Independent normal noise on every channel; sigma in 8-bit steps. */
-export const addNoise = (pixels: Pixels, sigma: number, random: Random): Pixels =>
-  Uint8Array.from(pixels, (value) => Math.min(255, Math.max(0, Math.round(value + sigma * random.normal()))));
+export function addNoise(pixels: Pixels, sigma: number, random: Random): Pixels {
+  const noisy = new Uint8ClampedArray(pixels.length); // it rounds and clamps
+  for (let i = 0; i < pixels.length; i++) noisy[i] = pixels[i]! + sigma * random.normal();
+  return new Uint8Array(noisy.buffer);
+}

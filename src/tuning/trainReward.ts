@@ -8,7 +8,6 @@ import { Command } from "commander";
 import { side } from "../shapes/scene.ts";
 import { embeddingRows, vocabularyFile } from "../shapes/vocabulary.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
-import type { Tensors } from "./adamw.ts";
 import { describeEvaluation, type Evaluation, Examiner, percent } from "./evaluation.ts";
 import { plotPng } from "./plot.ts";
 import { readTraining, standardiseHead, type Trace, writeTraining } from "./rewardFiles.ts";
@@ -30,6 +29,7 @@ interface Options {
   examineEvery: number;
   tests: number;
   fresh?: boolean;
+  asItStands?: boolean;
   work: string;
   out: string;
   plot: string;
@@ -49,6 +49,7 @@ const command = () =>
     .option("--examine-every <n>", "steps between examinations on held-out pairs", Number, 500)
     .option("--tests <n>", "held-out groups in the last examination", Number, 800)
     .option("--fresh", "begin anew even if there is a checkpoint")
+    .option("--as-it-stands", "train no further: examine and write the model of the last checkpoint")
     .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-reward"))
     .option("--out <folder>", "where the trained model goes", join(project, "assets/shapes"))
     .option("--plot <file>", "where the plot goes", join(project, "docs/reward-training.png"))
@@ -77,11 +78,17 @@ export async function main(args: readonly string[]): Promise<number> {
   const state = kept?.state ?? startState(settings);
   const trace = kept?.trace ?? [];
   if (kept) say(`Going on from step ${state.step} of "${state.stage}" in ${options.work}.`);
-  await run(settings, state, trace, options);
+  if (!options.asItStands) await learn(settings, state, trace, options);
+  await finish(settings, state, trace, options);
   return 0;
 }
 
-async function run(settings: TrainingSettings, state: TrainingState, trace: Trace[], options: Options): Promise<void> {
+async function learn(
+  settings: TrainingSettings,
+  state: TrainingState,
+  trace: Trace[],
+  options: Options,
+): Promise<void> {
   const shapes = rewardShapes(settings.sizes);
   const quick = await Examiner.build(shapes, 160, settings.seed, options.threads);
   const meter = new Meter(settings);
@@ -93,7 +100,8 @@ async function run(settings: TrainingSettings, state: TrainingState, trace: Trac
     }
     if (progress.stage === "preferring" && progress.step % options.examineEvery === 0) {
       const { all, kinds } = await quick.examine(state.parameters);
-      trace.at(-1)!.heldOut = all.right / all.of;
+      const last = trace.at(-1);
+      if (last) last.heldOut = round(all.right / all.of);
       say(
         `  held-out pairs ${percent(all)}: ${Object.entries(kinds)
           .map(([kind, share]) => `${kind} ${percent(share)}`)
@@ -104,16 +112,16 @@ async function run(settings: TrainingSettings, state: TrainingState, trace: Trac
   }
   await quick.release();
   await writeTraining(options.work, settings, state, trace);
-  await finish(settings, state.parameters, trace, options);
 }
 
 /** The last examination on many pairs, the standardised head, and the files. */
 async function finish(
   settings: TrainingSettings,
-  parameters: Tensors,
+  state: TrainingState,
   trace: Trace[],
   options: Options,
 ): Promise<void> {
+  const { parameters } = state;
   const shapes = rewardShapes(settings.sizes);
   const examiner = await Examiner.build(shapes, options.tests, settings.seed + 1, options.threads);
   const evaluation = await examiner.examine(parameters);
@@ -130,14 +138,20 @@ async function finish(
   await writeFile(join(options.out, "vocab.txt"), vocabularyFile());
   await writeFile(
     join(options.out, "training.json"),
-    `${JSON.stringify(record(settings, evaluation, trace), null, 1)}\n`,
+    `${JSON.stringify(record(settings, state, evaluation, trace), null, 1)}\n`,
   );
   await writeFile(options.plot, await plotPng(curvesOf(trace)));
   say(`Written: reward.safetensors, vocab.txt and training.json in ${options.out}, ${options.plot}.`);
 }
 
-const record = (settings: TrainingSettings, { mean, deviation, ...heldOut }: Evaluation, trace: readonly Trace[]) => ({
+const record = (
+  settings: TrainingSettings,
+  { stage, step }: TrainingState,
+  { mean, deviation, ...heldOut }: Evaluation,
+  trace: readonly Trace[],
+) => ({
   settings,
+  reached: { stage, step },
   heldOut,
   rawScores: { mean, deviation },
   trace,
