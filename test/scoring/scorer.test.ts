@@ -44,7 +44,7 @@ test("pictures are scored in batches and come back in their order", async () => 
 });
 
 test("each picture is scored by its own prompt", async () => {
-  const { loads, score } = setUp({ promptOf: async ({ file }) => (file === "1.png" ? "dark" : "bright") });
+  const { loads, score } = setUp({ promptOf: async ({ file }) => (file === "1.png" ? " dark \n" : "bright") });
   const pictures = [51, 204].map((value, index) => ({ file: `${index}.png`, source: grey(value) }));
   expect((await collect(score(pictures))).map(summary)).toEqual([0.2, 0.2]);
   expect(loads[0]!.calls[0]!.prompt).toEqual(["bright", " dark \n"]);
