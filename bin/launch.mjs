@@ -17,7 +17,10 @@ const tasks = {
   },
   demo: (args) => launch("cli/demo.js", args),
   bench: (args) => launch("cli/bench.js", args),
-  fidelity: (args) => launch("cli/fidelity.js", args),
+  fidelity: async (args) => {
+    await prepare(root, { development: true });
+    await runTools([["vitest/vitest.mjs", "run", "--config", "test/reference/vitest.config.ts", ...args]]);
+  },
   "train:reward": (args) => launch("tuning/trainReward.js", args),
 };
 
