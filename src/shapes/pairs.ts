@@ -190,6 +190,9 @@ export interface Preference {
 
 /** A description and two edits of it, each with its picture, and a damaged fourth picture of the first: all pairs among 4 x 3 scores. */
 export interface Group {
+  descriptions: readonly Description[];
+  /** What each picture holds; undefined of the one where something is cut off. */
+  scenes: readonly (Scene | undefined)[];
   sentences: readonly string[];
   pictures: readonly Pixels[];
   preferences: readonly Preference[];
@@ -229,6 +232,8 @@ export function randomGroup(random: Random, options: GroupOptions): Group {
   const scenes = descriptions.map((description) => place(description, random));
   const damage = random.pick(damageNames);
   return {
+    descriptions,
+    scenes: [...scenes, damage === "cut off" ? undefined : scenes[0]],
     sentences: descriptions.map(sentence),
     pictures: [...scenes.map((scene) => nearlyClean(scene, random)), damages[damage](scenes[0]!, random)],
     preferences: [

@@ -141,21 +141,34 @@ const notUnderstood = (text: string, wanted: string): RequestError =>
 
 /** Is the description true of the scene: exactly these shapes, no others, in this relation, on this ground? Says what is not. */
 export function contradiction({ items, relation, ground }: Description, scene: Scene): string | undefined {
-  const belongs = (item: Item) => scene.shapes.filter((s) => s.shape === item.shape && s.colour === item.colour);
-  const named = items.map(belongs);
-  for (const [i, item] of items.entries()) {
-    const all = named[i]!;
-    if (all.length !== item.count) return `wanted ${itemWords(item)}, found ${all.length || "none"}`;
-    const odd = all.find((s) => item.size && !hasSize(s, item.size));
-    if (odd) return `wanted ${itemWords(item)}, found one ${Math.round(2 * odd.radius)} pixels wide`;
-  }
-  const extra = scene.shapes.find((s) => !named.some((all) => all.includes(s)));
+  const wrong = items.map((item) => itemContradiction(item, scene)).find(Boolean);
+  if (wrong) return wrong;
+  const extra = unnamed(items, scene);
   if (extra) return `found a ${extra.colour} ${extra.shape} that the sentence does not name`;
-  if (relation && !named[0]!.every((a) => named[1]!.every((b) => isPlaced(a, relation, b))))
+  if (relation && !relationHolds(items, relation, scene))
     return `the ${items[0]!.colour} ${items[0]!.shape} is not ${relation} the ${items[1]!.colour} ${items[1]!.shape}`;
   if (ground && ground !== scene.ground) return `wanted a ${ground} ground, found ${scene.ground}`;
   return undefined;
 }
+
+/** The shapes of an item's colour and kind. */
+export const shapesOf = (item: Item, { shapes }: Scene): Placed[] =>
+  shapes.filter(({ shape, colour }) => shape === item.shape && colour === item.colour);
+
+export function itemContradiction(item: Item, scene: Scene): string | undefined {
+  const all = shapesOf(item, scene);
+  if (all.length !== item.count) return `wanted ${itemWords(item)}, found ${all.length || "none"}`;
+  const odd = all.find((s) => item.size && !hasSize(s, item.size));
+  return odd && `wanted ${itemWords(item)}, found one ${Math.round(2 * odd.radius)} pixels wide`;
+}
+
+/** A shape that no item names. */
+export const unnamed = (items: readonly Item[], scene: Scene): Placed | undefined =>
+  scene.shapes.find((s) => !items.some((item) => item.shape === s.shape && item.colour === s.colour));
+
+/** Between every shape of the first item and every shape of the second. */
+export const relationHolds = ([first, second]: readonly Item[], relation: Relation, scene: Scene): boolean =>
+  shapesOf(first!, scene).every((a) => shapesOf(second!, scene).every((b) => isPlaced(a, relation, b)));
 
 const hasSize = ({ radius }: Placed, size: Size): boolean =>
   radius > sizeLimits[size][0] && radius < sizeLimits[size][1];

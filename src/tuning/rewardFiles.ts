@@ -7,20 +7,15 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { readFloat32 } from "../weights/read.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import type { Tensors } from "./adamw.ts";
-import { allShapes, type StageName, type TrainingSettings, type TrainingState } from "./rewardTraining.ts";
+import { allShapes, type Progress, type TrainingSettings, type TrainingState } from "./rewardTraining.ts";
 
 // Mean and deviation by which a raw score is standardised (ImageReward.py, __init__).
 const rewardMean = 0.16717362830052426;
 const rewardDeviation = 1.0333394966054072;
 
 /** One line of the trace: averages over the steps since the last. */
-export interface Trace {
-  stage: StageName;
-  step: number;
-  loss: number;
-  norm: number;
-  accuracy?: number;
-  distance?: number;
+export interface Trace extends Progress {
+  /** Share of held-out pairs in the right order, where they were examined. */
   heldOut?: number;
 }
 
@@ -32,7 +27,7 @@ const kinds = ["weight", "mean", "square"] as const;
 export async function writeTraining(
   folder: string,
   settings: TrainingSettings,
-  { stage, step, parameters, optimiser }: TrainingState,
+  { step, parameters, optimiser }: TrainingState,
   trace: readonly Trace[],
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -47,7 +42,7 @@ export async function writeTraining(
       ([name, data]) => [`${kind}/${name}`, { dtype: "float32", shape: shapes[name]!, data }] as const,
     ),
   );
-  const standing = { settings, stage, step, optimiserSteps: optimiser?.steps ?? 0 };
+  const standing = { settings, step, optimiserSteps: optimiser?.steps ?? 0 };
   await writeSafetensors(join(folder, stateFile), Object.fromEntries(tensors), { standing: JSON.stringify(standing) });
   await writeFile(join(folder, traceFile), JSON.stringify(trace));
 }
@@ -66,13 +61,12 @@ export async function readTraining(
     const slash = name.indexOf("/");
     tables[name.slice(0, slash)]![name.slice(slash + 1)] = await readFloat32(stored);
   }
-  const { stage, step, optimiserSteps } = standing;
+  const { step, optimiserSteps } = standing;
   const optimiser = { steps: optimiserSteps, mean: tables.mean!, square: tables.square! };
   const trace: Trace[] = JSON.parse(await readFile(join(folder, traceFile), "utf8"));
-  const isPast = (entry: Trace) => entry.stage !== stage || entry.step <= step;
   return {
-    state: { stage, step, parameters: tables.weight!, optimiser: optimiserSteps ? optimiser : undefined },
-    trace: trace.filter(isPast),
+    state: { step, parameters: tables.weight!, optimiser: optimiserSteps ? optimiser : undefined },
+    trace: trace.filter((entry) => entry.step <= step),
   };
 }
 

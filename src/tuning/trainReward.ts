@@ -18,7 +18,7 @@ const project = fileURLToPath(new URL("../..", import.meta.url));
 const traceEvery = 50; // steps
 
 interface Options {
-  groundingSteps: number;
+  guidance: number;
   steps: number;
   simpleSteps: number;
   batch: number;
@@ -38,11 +38,11 @@ interface Options {
 const command = () =>
   new Command("train:reward")
     .description("Trains the reward model of the built-in shapes world.")
-    .option("--grounding-steps <n>", "steps of the first stage, in which it learns to see and to find", Number, 1500)
-    .option("--steps <n>", "steps of the second stage, in which it learns to prefer", Number, 6000)
-    .option("--simple-steps <n>", "steps of the second stage with simple scenes and easy pairs", Number, 400)
+    .option("--steps <n>", "steps in all", Number, 6000)
+    .option("--simple-steps <n>", "steps at the start with simple scenes and easy pairs", Number, 500)
     .option("--batch <n>", "groups of preferences in a step", Number, 8)
-    .option("--rate <x>", "highest learning rate of the second stage", Number, 6e-4)
+    .option("--rate <x>", "highest learning rate", Number, 8e-4)
+    .option("--guidance <x>", "weight of what is learned from where things are, beside the ranking", Number, 1)
     .option("--seed <n>", "seed of weights and data", Number, 1)
     .option("--threads <n>", "threads (default: all cores)", Number)
     .option("--checkpoint-every <n>", "steps between checkpoints", Number, 250)
@@ -55,7 +55,7 @@ const command = () =>
     .option("--plot <file>", "where the plot goes", join(project, "docs/reward-training.png"))
     .addHelpText("after", "\nExample: npm run train:reward -- --steps 6000 --threads 2");
 
-const settingsFrom = ({ seed, groundingSteps, steps, simpleSteps, batch, rate }: Options): TrainingSettings => ({
+const settingsFrom = ({ seed, steps, simpleSteps, batch, rate, guidance }: Options): TrainingSettings => ({
   seed,
   sizes: {
     side,
@@ -67,8 +67,12 @@ const settingsFrom = ({ seed, groundingSteps, steps, simpleSteps, batch, rate }:
     vocabulary: embeddingRows,
     positions: 64,
   },
-  grounding: { steps: groundingSteps, batch: 32, peak: 1e-3, warmUp: 50 },
-  preferring: { steps, batch, peak: rate, warmUp: 100, simpleSteps },
+  steps,
+  batch,
+  peak: rate,
+  warmUp: 100,
+  simpleSteps,
+  guidance,
 });
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -77,7 +81,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const kept = options.fresh ? undefined : await readTraining(options.work, settings);
   const state = kept?.state ?? startState(settings);
   const trace = kept?.trace ?? [];
-  if (kept) say(`Going on from step ${state.step} of "${state.stage}" in ${options.work}.`);
+  if (kept) say(`Going on from step ${state.step} in ${options.work}.`);
   if (!options.asItStands) await learn(settings, state, trace, options);
   await finish(settings, state, trace, options);
   return 0;
@@ -91,14 +95,15 @@ async function learn(
 ): Promise<void> {
   const shapes = rewardShapes(settings.sizes);
   const quick = await Examiner.build(shapes, 160, settings.seed, options.threads);
-  const meter = new Meter(settings);
+  const meter = new Meter(settings.steps);
   for await (const progress of train(settings, state, options.threads)) {
     meter.note(progress);
     if (progress.step % traceEvery === 0) {
-      trace.push(meter.average(progress));
-      say(meter.line());
+      const { entry, line } = meter.read();
+      trace.push(entry);
+      say(line);
     }
-    if (progress.stage === "preferring" && progress.step % options.examineEvery === 0) {
+    if (progress.step % options.examineEvery === 0) {
       const { all, kinds } = await quick.examine(state.parameters);
       const last = trace.at(-1);
       if (last) last.heldOut = round(all.right / all.of);
@@ -146,28 +151,27 @@ async function finish(
 
 const record = (
   settings: TrainingSettings,
-  { stage, step }: TrainingState,
+  { step }: TrainingState,
   { mean, deviation, ...heldOut }: Evaluation,
   trace: readonly Trace[],
 ) => ({
   settings,
-  reached: { stage, step },
+  reached: step,
   heldOut,
   rawScores: { mean, deviation },
   trace,
 });
 
 function curvesOf(trace: readonly Trace[]) {
-  const preferring = trace.filter(({ stage }) => stage === "preferring");
   const points = (of: (entry: Trace) => number | undefined) =>
-    preferring.flatMap((entry): [number, number][] => (of(entry) === undefined ? [] : [[entry.step, of(entry)!]]));
+    trace.flatMap((entry): [number, number][] => (of(entry) === undefined ? [] : [[entry.step, of(entry)!]]));
   return {
     title: "The shapes reward model: learning to prefer",
     xLabel: "steps",
     low: 0,
     high: 1,
     curves: [
-      { label: "ranking loss", colour: "#c0392b", points: points(({ loss }) => loss) },
+      { label: "ranking loss", colour: "#c0392b", points: points(({ ranking }) => ranking) },
       { label: "right order, training", colour: "#2471a3", points: points(({ accuracy }) => accuracy) },
       { label: "right order, held out", colour: "#1e8449", points: points(({ heldOut }) => heldOut) },
     ],
@@ -176,43 +180,47 @@ function curvesOf(trace: readonly Trace[]) {
 
 /** Averages over the steps since the last line, the rate, and the time left at that rate. */
 class Meter {
-  readonly #total: Record<string, number>;
+  readonly #total: number;
   #notes: Progress[] = [];
   #since = performance.now();
-  #line = "";
 
-  constructor({ grounding, preferring }: TrainingSettings) {
-    this.#total = { grounding: grounding.steps, preferring: preferring.steps };
+  constructor(total: number) {
+    this.#total = total;
   }
 
   note(progress: Progress): void {
     this.#notes.push(progress);
   }
 
-  average({ stage, step }: Progress): Trace {
-    const mean = (of: (progress: Progress) => number) =>
-      this.#notes.reduce((sum, p) => sum + of(p), 0) / this.#notes.length;
-    const seconds = (performance.now() - this.#since) / 1000;
-    const rate = this.#notes.length / seconds;
-    const left = (this.#total[stage]! - step) / rate;
-    const entry: Trace = { stage, step, loss: round(mean((p) => p.loss)), norm: round(mean((p) => p.norm)) };
-    if (stage === "preferring") entry.accuracy = round(mean((p) => p.accuracy!));
-    else entry.distance = round(mean((p) => p.distance!));
-    this.#line =
-      `${stage} ${step}/${this.#total[stage]}  loss ${entry.loss.toFixed(3)}` +
-      (entry.accuracy === undefined
-        ? `  distance ${entry.distance!.toFixed(3)}`
-        : `  right ${(100 * entry.accuracy).toFixed(1)} %`) +
-      `  ${rate.toFixed(1)} steps/s  ${Math.floor(left / 60)} min ${Math.round(left % 60)} s left`;
+  /** The averages, and a line that tells them. */
+  read(): { entry: Trace; line: string } {
+    const rate = this.#notes.length / ((performance.now() - this.#since) / 1000);
+    const { step } = this.#notes.at(-1)!;
+    const mean = (key: keyof Progress) =>
+      round(this.#notes.reduce((sum, note) => sum + note[key], 0) / this.#notes.length);
+    const entry = {
+      step,
+      ranking: mean("ranking"),
+      naming: mean("naming"),
+      finding: mean("finding"),
+      judging: mean("judging"),
+      norm: mean("norm"),
+      accuracy: mean("accuracy"),
+    };
     this.#notes = [];
     this.#since = performance.now();
-    return entry;
-  }
-
-  line(): string {
-    return this.#line;
+    return {
+      entry,
+      line: `${describeTrace(entry, this.#total)}  ${rate.toFixed(1)} steps/s  ${timeLeft((this.#total - step) / rate)}`,
+    };
   }
 }
+
+const describeTrace = ({ step, ranking, naming, finding, judging, accuracy }: Trace, total: number): string =>
+  `${step}/${total}  ranking ${ranking.toFixed(3)}  right ${(100 * accuracy).toFixed(1)} %  ` +
+  `(naming ${naming.toFixed(2)} finding ${finding.toFixed(3)} judging ${judging.toFixed(2)})`;
+
+const timeLeft = (seconds: number): string => `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s left`;
 
 const round = (x: number) => Math.round(x * 1e4) / 1e4;
 const say = (line: string) => process.stderr.write(`${line}\n`);

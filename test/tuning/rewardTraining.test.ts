@@ -13,8 +13,8 @@ import { Learner } from "../../src/tuning/learner.ts";
 import {
   cellAt,
   groupScores,
-  preferring,
-  preferringFeeds,
+  learning,
+  learningFeeds,
   scoringFeeds,
   standardise,
   tokenise,
@@ -22,7 +22,13 @@ import {
 } from "../../src/tuning/objectives.ts";
 import { plotPng } from "../../src/tuning/plot.ts";
 import { readTraining, standardiseHead, type Trace, writeTraining } from "../../src/tuning/rewardFiles.ts";
-import { startState, type TrainingSettings, type TrainingState, train } from "../../src/tuning/rewardTraining.ts";
+import {
+  allShapes,
+  startState,
+  type TrainingSettings,
+  type TrainingState,
+  train,
+} from "../../src/tuning/rewardTraining.ts";
 import { decays, freshWeights, rewardShapes } from "../../src/tuning/rewardWeights.ts";
 import { Weights } from "../../src/weights/weights.ts";
 
@@ -39,8 +45,12 @@ const sizes = {
 const settings: TrainingSettings = {
   seed: 3,
   sizes,
-  grounding: { steps: 3, batch: 4, peak: 1e-3, warmUp: 2 },
-  preferring: { steps: 4, batch: 2, peak: 1e-3, warmUp: 2, simpleSteps: 2 },
+  steps: 6,
+  batch: 2,
+  peak: 1e-3,
+  warmUp: 2,
+  simpleSteps: 2,
+  guidance: 1,
 };
 
 const folders: string[] = [];
@@ -53,22 +63,22 @@ afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true,
 /** Losses of the steps until the end, or until so many are done. */
 async function losses(state: TrainingState, most = Number.POSITIVE_INFINITY): Promise<number[]> {
   const list: number[] = [];
-  for await (const { loss } of train(settings, state, 1)) if (list.push(loss) >= most) break;
+  for await (const { ranking, naming } of train(settings, state, 1)) if (list.push(ranking + naming) >= most) break;
   return list;
 }
 
 describe("training", () => {
-  test("stopped in either stage and read back, it goes on as if it had not stopped", async () => {
+  test("stopped and read back, it goes on as if it had not stopped", async () => {
     const whole = startState(settings);
     const wanted = await losses(whole);
-    expect(wanted).toHaveLength(7);
-    for (const stop of [2, 5]) {
+    expect(wanted).toHaveLength(6);
+    for (const stop of [1, 4]) {
       const folder = await temporaryFolder();
       const first = startState(settings);
       const before = await losses(first, stop);
-      await writeTraining(folder, settings, first, [{ stage: first.stage, step: first.step, loss: 1, norm: 1 }]);
+      await writeTraining(folder, settings, first, traceTo(first.step));
       const { state, trace } = (await readTraining(folder, settings))!;
-      expect(trace).toHaveLength(1);
+      expect(trace).toEqual(traceTo(stop));
       const after = await losses(state);
       expect([...before, ...after].map((x) => x.toFixed(5))).toEqual(wanted.map((x) => x.toFixed(5)));
       const name = "blip.visual_encoder.blocks.0.attn.qkv.weight";
@@ -83,23 +93,35 @@ describe("training", () => {
     expect(await readTraining(join(folder, "nowhere"), settings)).toBeUndefined();
   });
 
-  test("the ranking loss of one repeated batch falls", async () => {
-    const shapes = rewardShapes(sizes);
+  test("the losses of one repeated batch fall, the ranking's from ln 2 on", async () => {
+    const shapes = allShapes(sizes);
     const parameters = freshWeights(shapes, new Random(1));
-    const learner = await Learner.build({
-      shapes,
-      parameters,
-      objective: (w) => ({ ...preferring(w, 2) }),
-      threads: 1,
-    });
-    const feeds = preferringFeeds([0, 1].map((i) => randomGroup(new Random(31, i), { splits: ["training"] })));
-    const seen: number[] = [];
-    for (let i = 0; i < 40; i++) seen.push((await learner.step(feeds, 2e-3)).loss![0]!);
+    const learner = await Learner.build({ shapes, parameters, objective: (w) => learning(w, 2), threads: 1 });
+    const groups = [0, 1].map((i) => randomGroup(new Random(31, i), { splits: ["training"] }));
+    const feeds = learningFeeds(groups, sizes.patch, 1);
+    const seen: Record<string, number>[] = [];
+    for (let i = 0; i < 60; i++) {
+      const { ranking, naming, finding, judging } = await learner.step(feeds, 2e-3);
+      seen.push({ ranking: ranking![0]!, naming: naming![0]!, finding: finding![0]!, judging: judging![0]! });
+    }
     await learner.release();
-    expect(Math.abs(seen[0]! - Math.LN2)).toBeLessThan(0.2); // softplus(0): it begins undecided
-    expect(seen.at(-1)!).toBeLessThan(0.35);
+    const [first, last] = [seen[0]!, seen.at(-1)!];
+    expect(Math.abs(first.ranking! - Math.LN2)).toBeLessThan(0.2); // softplus(0): it begins undecided
+    for (const name of ["ranking", "naming", "finding", "judging"])
+      expect(last[name]!, name).toBeLessThan(0.6 * first[name]!);
   });
 });
+
+const traceTo = (last: number): Trace[] =>
+  Array.from({ length: last }, (_, i) => ({
+    step: i + 1,
+    ranking: 0.5,
+    naming: 1,
+    finding: 0.1,
+    judging: 0.3,
+    norm: 1,
+    accuracy: 0.75,
+  }));
 
 const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i]!)));
@@ -165,8 +187,10 @@ describe("scores", () => {
 });
 
 test("the plot is a PNG of its curves", async () => {
-  const trace: Trace[] = [0, 1].map((step) => ({ stage: "preferring", step, loss: 1 - step / 2, norm: 1 }));
-  const points = trace.map(({ step, loss }): [number, number] => [step, loss]);
+  const points: [number, number][] = [
+    [0, 1],
+    [1, 0.5],
+  ];
   const png = await plotPng({
     title: "a < b",
     xLabel: "steps",
