@@ -75,14 +75,3 @@ test("a strip one pixel wide and millions long is cropped without being drawn wh
     expect([pixels.length, pixels.every((value) => value === 7)]).toEqual([224 * 224 * 3, true]);
   }
 });
-
-test("1024 x 1024 to 224 takes well under 25 ms of one core", () => {
-  const image = hashed({ ...cases[0]!, mode: "RGB", width: 1024, height: 1024 });
-  const times = Array.from({ length: 12 }, () => {
-    const start = process.cpuUsage();
-    preprocess(image, 224);
-    const { user, system } = process.cpuUsage(start);
-    return (user + system) / 1000;
-  });
-  expect(Math.min(...times)).toBeLessThan(25); // 13 to 15 ms measured on a shared 2-core machine
-});
