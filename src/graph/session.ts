@@ -37,9 +37,13 @@ const loadRuntime = () => (runtime ??= import("onnxruntime-node"));
 
 /** What can be tried here, best first; whether each really works only a run can tell. */
 export async function listProviders(): Promise<Provider[]> {
+  return (await builtProviders()).filter((provider) => present[provider]?.() ?? true);
+}
+
+async function builtProviders(): Promise<Provider[]> {
   const { listSupportedBackends } = await loadRuntime();
   const built = listSupportedBackends().map(({ name }) => name);
-  return providers.filter((provider) => built.includes(provider) && (present[provider]?.() ?? true));
+  return providers.filter((provider) => built.includes(provider));
 }
 
 // Asked of the machine first, since the runtime prints to the terminal when it looks in vain.
@@ -79,7 +83,7 @@ export async function compile(
 ): Promise<Session> {
   const model = await lower(outputs);
   const wanted = options.provider ?? "auto";
-  const candidates = wanted === "auto" ? await listProviders() : [checkProvider(wanted)];
+  const candidates = wanted === "auto" ? await listProviders() : [await builtProvider(wanted)];
   const failures: string[] = [];
   for (const provider of candidates) {
     const known = wanted === "auto" && unusable.get(provider);
@@ -99,10 +103,17 @@ export async function compile(
   });
 }
 
-function checkProvider(name: string): Provider {
+/** The provider of that name. One that is not in this build the runtime would only warn about, and use the CPU. */
+async function builtProvider(name: string): Promise<Provider> {
   const known = providers.find((provider) => provider === name);
-  if (known) return known;
-  throw new RequestError(`There is no provider ${JSON.stringify(name)}; there are auto, ${providers.join(", ")}.`);
+  if (!known) {
+    throw new RequestError(`There is no provider ${JSON.stringify(name)}; there are auto, ${providers.join(", ")}.`);
+  }
+  const built = await builtProviders();
+  if (built.includes(known)) return known;
+  throw new SystemError(`onnxruntime has no provider ${known} on ${process.platform}; it has ${built.join(", ")}.`, {
+    hint: "Take auto, or ask `renoir doctor` what works here.",
+  });
 }
 
 async function createSession(
