@@ -1,23 +1,22 @@
 // One case of the bench in a process of its own: takes a task as JSON, prints its figures as JSON.
 
-import { availableParallelism } from "node:os";
 import { compile, input, matmul } from "../../graph/index.ts";
 import { loadReward } from "../../scoring/loadReward.ts";
 import { prompts } from "./prompts.ts";
 import { imageRewardShapes } from "./randomImageReward.ts";
 
-export type WorkerTask =
-  | { readonly kind: "peak"; readonly threads: number }
-  | {
-      readonly kind: "score";
-      readonly weights: string;
-      readonly files: readonly string[];
-      readonly threads: number;
-      readonly home: string;
-      readonly prompts: "one" | "each";
-      readonly prepack?: boolean;
-      readonly dtype?: string;
-    };
+export interface ScoreTask {
+  readonly kind: "score";
+  readonly weights: string;
+  readonly files: readonly string[];
+  readonly threads: number;
+  readonly home: string;
+  readonly prompts: "one" | "each";
+  readonly prepack?: boolean;
+  readonly dtype?: string;
+}
+
+export type WorkerTask = ScoreTask | { readonly kind: "peak"; readonly threads: number };
 
 export interface WorkerResult {
   gflops?: number;
@@ -60,7 +59,7 @@ function countGflop(textTokens: number): number {
   return (2 * sum) / 1e9;
 }
 
-async function score(task: Extract<WorkerTask, { kind: "score" }>): Promise<WorkerResult> {
+async function score(task: ScoreTask): Promise<WorkerResult> {
   process.env.RENOIR_HOME = task.home;
   const emptyRss = process.memoryUsage().rss;
   const reward = await loadReward("imagereward", {
@@ -88,5 +87,5 @@ async function score(task: Extract<WorkerTask, { kind: "score" }>): Promise<Work
 }
 
 const task = JSON.parse(process.argv[2]!) as WorkerTask;
-const result = task.kind === "peak" ? await peak(task.threads ?? availableParallelism()) : await score(task);
+const result = task.kind === "peak" ? await peak(task.threads) : await score(task);
 process.stdout.write(JSON.stringify(result));
