@@ -20,6 +20,7 @@ export interface Plot {
 const [width, height] = [900, 420];
 const margin = { left: 60, right: 20, top: 50, bottom: 50 };
 const gridLines = 5;
+const legendTop = height / 2 - 20; // curves of shares and losses end near the top and the bottom
 
 export function plotSvg({ title, xLabel, curves, low, high }: Plot): string {
   const last = Math.max(1, ...curves.flatMap(({ points }) => points.map(([x]) => x)));
@@ -42,7 +43,7 @@ export function plotSvg({ title, xLabel, curves, low, high }: Plot): string {
       const path = points.map(([x, y]) => `${across(x).toFixed(1)},${up(y).toFixed(1)}`).join(" ");
       return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
     }),
-    ...curves.map(({ label, colour }, i) => text(width - 200, margin.top + 18 * (i + 1), label, `fill="${colour}"`)),
+    ...curves.map(({ label, colour }, i) => text(width - 200, legendTop + 18 * i, label, `fill="${colour}"`)),
     "</svg>",
   ].join("\n");
 }
