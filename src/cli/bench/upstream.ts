@@ -36,6 +36,7 @@ export async function upstreamScores(base: Base, say: (text: string) => void) {
     say("making a Python environment for upstream (once)");
     await makeEnvironment(environment, python);
   }
+  await writeFile(join(environment, "vocab.txt"), loadBertTokenizer().vocabulary.join("\n"));
   const each = join(base.home, "prompts.json");
   const names = base.files.map((file) => file.slice(base.pictures.length + 1));
   await writeFile(
@@ -74,5 +75,4 @@ async function makeEnvironment(environment: string, python: string): Promise<voi
   await mkdir(wheels, { recursive: true });
   await execute(python, ["-m", "pip", "download", "-q", "--no-deps", "-d", wheels, "image-reward==1.5"]);
   await execute(python, ["-m", "zipfile", "-e", join(wheels, "image_reward-1.5-py3-none-any.whl"), environment]);
-  await writeFile(join(environment, "vocab.txt"), loadBertTokenizer().vocabulary.join("\n"));
 }
