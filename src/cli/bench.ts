@@ -7,6 +7,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { builtInScores } from "./bench/builtIn.ts";
 import { makePictures } from "./bench/pictures.ts";
 import { writeRandomImageReward } from "./bench/randomImageReward.ts";
 import { printTable, type Runs, tableOf } from "./bench/table.ts";
@@ -39,12 +40,13 @@ export async function main(args: string[]): Promise<number> {
   const peak = await work({ kind: "peak", threads: base.threads }, "the machine's float32 peak");
   const runs = await scoreAll(base);
   const start = await coldStarts(base.weights, base.files[0]!, base.home);
+  const builtIn = await builtInScores(base.threads);
   const upstream = values.torch ? await upstreamScores(base, say) : undefined;
-  const rows = tableOf({ peak: peak.gflops!, runs, start, upstream });
+  const rows = tableOf({ peak: peak.gflops!, runs, start, builtIn, upstream });
   printTable(rows);
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem(), node: process.version };
   await mkdir(dirname(values.out), { recursive: true });
-  await writeFile(values.out, `${JSON.stringify({ machine, peak, runs, start, upstream, rows }, null, 2)}\n`);
+  await writeFile(values.out, `${JSON.stringify({ machine, peak, runs, start, builtIn, upstream, rows }, null, 2)}\n`);
   say(`written to ${values.out}`);
   return 0;
 }

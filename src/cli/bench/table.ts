@@ -18,6 +18,8 @@ interface Figures {
   readonly runs: Runs;
   /** Milliseconds to the first score of a new process. */
   readonly start: readonly number[];
+  /** Scores of the built-in reward in float32 and in int8. */
+  readonly builtIn: { readonly exact: number[]; readonly rough: number[] };
   readonly upstream?: { readonly one: UpstreamResult; readonly each: UpstreamResult } | undefined;
 }
 
@@ -32,7 +34,7 @@ export function tableOf(figures: Figures): Row[] {
     ...Object.entries(runs).map(speedRow),
     ...Object.entries(runs).flatMap(([name, run]) => shareRow(name, run, peak)),
     { what: "process start to first score", value: `${start.map(seconds).join(", ")} s`, target: "3 s" },
-    ...int8Rows(runs),
+    ...int8Rows(figures),
     ...(upstream ? upstreamRows(runs, upstream) : []),
   ];
 }
@@ -48,13 +50,18 @@ function shareRow(name: string, run: WorkerResult, peak: number): Row[] {
   return [{ what: `share of that best, ${name}`, value: percent(share), target: "85 %" }];
 }
 
-/** On random weights, which amplify every rounding. */
-function int8Rows(runs: Runs): Row[] {
-  const [exact, rough] = [runs["one prompt each, in place"]!.scores!, runs["one prompt each, int8"]!.scores!];
-  const error = rootMeanSquareError(exact, rough) / spread(exact);
+/** Random weights amplify every rounding; trained ones do not. */
+const int8Rows = ({ runs, builtIn }: Figures): Row[] => [
+  ...errorRows("built-in reward", builtIn.exact, builtIn.rough, { error: "3 %", ranks: "0.995" }),
+  ...errorRows("random weights", runs["one prompt each, in place"]!.scores!, runs["one prompt each, int8"]!.scores!),
+];
+
+function errorRows(on: string, exact: number[], rough: number[], target?: { error: string; ranks: string }): Row[] {
+  const error = percent(rootMeanSquareError(exact, rough) / spread(exact));
+  const ranks = rankCorrelation(exact, rough).toFixed(4);
   return [
-    { what: "int8 error over the scores' spread, random weights", value: percent(error) },
-    { what: "int8 rank correlation, random weights", value: rankCorrelation(exact, rough).toFixed(4) },
+    { what: `int8 error over the scores' spread, ${on}`, value: error, ...(target && { target: target.error }) },
+    { what: `int8 rank correlation, ${on}`, value: ranks, ...(target && { target: target.ranks }) },
   ];
 }
 
