@@ -155,7 +155,7 @@ const convert = defineOp("Cast", ["x"], {
 export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : convert(x, { to }));
 
 /** x Φ(x), by the error function as BERT, timm and ViT-H have it; not the tanh form. */
-export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+export const gelu = (x: Tensor): Tensor => mul(mul(x, add(erf(div(x, Math.SQRT2)), 1)), 0.5); // the form that the runtime fuses
 
 /** x sigmoid(x) */
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
