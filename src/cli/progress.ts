@@ -12,6 +12,8 @@ export interface Progress {
 
 /** Plain lines at most this often: a log of a night's run stays readable. */
 const plainEveryMs = 10_000;
+/** No rate is told of less: items that were all ready at once say nothing of the next. */
+const shortestMs = 100;
 
 export function createProgress(total: number, verb: string, stream: NodeJS.WriteStream = process.stderr): Progress {
   const rate = new Rate(total);
@@ -36,8 +38,9 @@ export class Rate {
   }
 
   text(): string {
-    const perSecond = ((this.done - 1) / (this.#last - this.#first)) * 1000;
-    if (!Number.isFinite(perSecond) || perSecond <= 0) return "";
+    const elapsed = this.#last - this.#first;
+    if (elapsed < shortestMs) return "";
+    const perSecond = ((this.done - 1) / elapsed) * 1000;
     const speed = perSecond >= 1 ? `${perSecond.toFixed(1)} a second` : `${(1 / perSecond).toFixed(1)} s each`;
     const left = this.#total - this.done;
     return left > 0 ? `${speed}, ${duration(left / perSecond)} left` : speed;
