@@ -5,13 +5,11 @@ import { RequestError, WeightError } from "../errors.ts";
 import {
   add,
   type CompileOptions,
-  compile,
   constant,
   gradients,
   input,
   mul,
   resizeBicubic,
-  type Session,
   type Tensor,
 } from "../graph/index.ts";
 import { bertFirstToken, blipSizes, imageReward, rewardHead, standardise, visionTransformer } from "../models/blip.ts";
@@ -21,7 +19,15 @@ import { Weights } from "../weights/weights.ts";
 import type { BertTokenizer } from "./bertTokenizer.ts";
 import { type DecodedImage, decodeImage, type ImageInput } from "./decode.ts";
 import { centerWindow, MEAN, preprocess, resizedSize, STD } from "./preprocess.ts";
-import { type FloatPixels, floatPicture, type Ranking, type Reward, type RewardGradient } from "./reward.ts";
+import {
+  type FloatPixels,
+  floatPicture,
+  type Ranking,
+  type Reward,
+  type RewardGradient,
+  type RewardGraph,
+} from "./reward.ts";
+import { SessionCache } from "./sessionCache.ts";
 
 const maxTokens = 35;
 // Two sessions for text, not one for each length: each maps BERT's weights (0.47 GB) anew, while 16 tokens instead of 35
@@ -46,6 +52,7 @@ export class PreparedImage {
 export class ImageReward implements Reward {
   readonly name: string;
   readonly dtype: "float32" | "int8";
+  readonly reno = { weight: 1, offset: 2 }; // ReNO's rewards/imagereward.py and arguments.py
   /** The side that pictures are resized to, in pixels; read from the weights. */
   readonly side: number;
   readonly #checkpoint: Checkpoint;
@@ -54,14 +61,13 @@ export class ImageReward implements Reward {
   readonly #tokenizer: BertTokenizer;
   readonly #tokens: number;
   readonly #vocabulary: number;
-  readonly #options: CompileOptions;
-  readonly #sessions = new Map<string, Promise<Session>>();
+  readonly #sessions: SessionCache;
 
   /** Checks that the weights are all there and fit each other; nothing is read of them before the first score. */
   constructor(checkpoint: Checkpoint, tokenizer: BertTokenizer, options: ImageRewardOptions = {}) {
     this.#checkpoint = checkpoint;
     this.#tokenizer = tokenizer;
-    this.#options = options;
+    this.#sessions = new SessionCache(options);
     this.name = options.displayName ?? "ImageReward";
     refuseOtherModels(checkpoint);
     this.dtype = options.int8 ? "int8" : "float32";
@@ -118,32 +124,41 @@ export class ImageReward implements Reward {
   ): Promise<RewardGradient> {
     const { data, width, height } = floatPicture(pixels, size);
     const { ids, length } = this.#encode(prompt);
-    const session = await this.#session(`gradient ${width}x${height} ${length}`, () =>
-      this.#gradientGraph(width, height, length),
-    );
-    const { reward, gradient } = await session.run({ pixels: data, ids: ids.slice(0, length) });
+    const build = () => {
+      const image = input("pixels", [1, 3, height, width]);
+      const { reward } = this.graph(image, prompt);
+      return { reward, gradient: gradients(reward, [image])[0]! };
+    };
+    const feeds = { pixels: data, ids: ids.slice(0, length) };
+    const run = this.#sessions.run(`gradient ${width}x${height} ${length}`, build, feeds);
+    this.#sessions.keepNewest(gradientSessionsKept, "gradient");
+    const { reward, gradient } = await run;
     return { reward: await this.#finite(reward![0]!), gradient: gradient! };
+  }
+
+  graph(image: Tensor, prompt: string, name = "ids"): RewardGraph {
+    const { ids, length } = this.#encode(prompt);
+    const read = input(name, [1, length], "int64"); // without padding: the same to 6e-8, and less to do
+    const raw = imageReward(this.#weights, renoPreprocessing(image, this.side), read);
+    return { reward: standardise(raw), feeds: { [name]: ids.slice(0, length) } };
   }
 
   /** Builds what scoring needs ahead of the first score; the weights' pages still come with the first run. */
   async load(): Promise<void> {
-    await this.#session("vision", () => this.#visionGraph());
+    await this.#sessions.load("vision", () => this.#visionGraph());
   }
 
   /** Gives the model's memory back; the next call loads it again. */
   async unload(): Promise<void> {
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of sessions) await (await session.catch(() => undefined))?.release();
+    await this.#sessions.release();
   }
 
   async #scoreOne(prompt: string, { pixels }: PreparedImage): Promise<number> {
-    const vision = await this.#session("vision", () => this.#visionGraph());
-    const { image } = await vision.run({ pixels });
-    const { ids, mask, length } = this.#encode(prompt);
+    const { ids, mask, length } = this.#encode(prompt); // before the long run: it may refuse
+    const { image } = await this.#sessions.run("vision", () => this.#visionGraph(), { pixels });
     const tokens = length <= shortPrompt ? Math.min(shortPrompt, this.#tokens) : this.#tokens;
-    const text = await this.#session(`text ${tokens}`, () => this.#textGraph(tokens, image!.length));
-    const { reward } = await text.run({ image: image!, ids: ids.slice(0, tokens), mask: mask.slice(0, tokens) });
+    const feeds = { image: image!, ids: ids.slice(0, tokens), mask: mask.slice(0, tokens) };
+    const { reward } = await this.#sessions.run(`text ${tokens}`, () => this.#textGraph(tokens, image!.length), feeds);
     return this.#finite(reward![0]!);
   }
 
@@ -174,33 +189,6 @@ export class ImageReward implements Reward {
     const ids = input("ids", [1, tokens], "int64");
     const mask = input("mask", [1, tokens]);
     return { reward: standardise(rewardHead(this.#weights, bertFirstToken(this.#scoringWeights, ids, image, mask))) };
-  }
-
-  #gradientGraph(width: number, height: number, tokens: number) {
-    const pixels = input("pixels", [1, 3, height, width]);
-    const ids = input("ids", [1, tokens], "int64");
-    const reward = standardise(imageReward(this.#weights, renoPreprocessing(pixels, this.side), ids));
-    return { reward, gradient: gradients(reward, [pixels])[0]! };
-  }
-
-  /** One session for each graph, shared by concurrent callers; a failed one is not kept. */
-  #session(key: string, build: () => Record<string, Tensor>): Promise<Session> {
-    const known = this.#sessions.get(key);
-    if (known) return known;
-    const made = compile(build(), this.#options);
-    this.#sessions.set(key, made);
-    made.catch(() => this.#sessions.delete(key));
-    this.#dropOldGradients();
-    return made;
-  }
-
-  #dropOldGradients(): void {
-    const keys = [...this.#sessions.keys()].filter((key) => key.startsWith("gradient"));
-    for (const key of keys.slice(0, Math.max(0, keys.length - gradientSessionsKept))) {
-      const old = this.#sessions.get(key);
-      this.#sessions.delete(key);
-      void old?.then((session) => session.release()).catch(() => {});
-    }
   }
 
   /** The reward, or an error that says which weight is not a number. */

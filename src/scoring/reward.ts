@@ -1,6 +1,7 @@
 // What every reward can do. One file implements each; loadReward.ts lists them.
 
 import { RequestError } from "../errors.ts";
+import type { Feeds, Tensor } from "../graph/index.ts";
 import type { DecodedImage, ImageInput } from "./decode.ts";
 
 /** A float picture [3, height, width], values 0..1, channel by channel. */
@@ -45,6 +46,14 @@ export interface RewardGradient {
   readonly gradient: Float32Array;
 }
 
+/** A reward as part of a larger graph. */
+export interface RewardGraph {
+  /** One number, [1]: float32. */
+  readonly reward: Tensor;
+  /** What the graph's own inputs, such as the prompt's tokens, are fed. */
+  readonly feeds: Feeds;
+}
+
 /** A picture made ready for one reward, by its `prepare`. */
 export type Prepared = object;
 
@@ -52,9 +61,16 @@ export interface Reward {
   /** As it is written into files: "ImageReward". */
   readonly name: string;
   readonly dtype: string;
+  /** ReNO's loss is weight · (offset − reward): the weight unless another is asked. */
+  readonly reno: { readonly weight: number; readonly offset: number };
   score(prompt: string | readonly string[], images: readonly (ImageInput | Prepared)[]): Promise<number[]>;
   rank(prompt: string, images: readonly (ImageInput | Prepared)[]): Promise<Ranking>;
   gradient(prompt: string, pixels: FloatPixels, size?: { width: number; height: number }): Promise<RewardGradient>;
+  /**
+   * The reward of a float picture [1, 3, H, W] (0..1, any size) through ReNO's preprocessing, to be differentiated.
+   * Its input for the prompt is called `name`: two rewards in one graph need two names.
+   */
+  graph(image: Tensor, prompt: string, name?: string): RewardGraph;
   /** Decodes and resizes ahead of `score`. */
   prepare(image: ImageInput | DecodedImage): Promise<Prepared>;
   /** Builds what scoring needs; otherwise the first score does. */
