@@ -12,9 +12,22 @@ export function gradients(y: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (elementCount(y.shape) !== 1) {
     throw new ShapeError(`Only one number can be differentiated, but y is ${describe(y)}: sum it first.`);
   }
-  const nodes = nodesLeadingTo([y]);
+  return pullBack(y, expand(constant(1, y.dtype), y.shape), wrt).map((dx, i) => dx ?? zeros(wrt[i]!));
+}
+
+/**
+ * Σ dy ⊙ ∂y/∂x for each x of `wrt`; null where y does not depend on it. The walk goes as far back as the values `until`,
+ * which the caller answers for.
+ */
+export function pullBack(
+  y: Tensor,
+  dy: Tensor,
+  wrt: readonly Tensor[],
+  until: ReadonlySet<Tensor> = new Set(),
+): (Tensor | null)[] {
+  const nodes = nodesLeadingTo([y], until);
   const needed = valuesDependingOn(new Set(wrt), nodes);
-  const flows = new Map<Tensor, Tensor>([[y, expand(constant(1, y.dtype), y.shape)]]);
+  const flows = new Map<Tensor, Tensor>([[y, dy]]);
 
   for (const node of nodes.reverse()) {
     const dys = node.outputs.map((output) => flows.get(output) ?? null);
@@ -29,17 +42,19 @@ export function gradients(y: Tensor, wrt: readonly Tensor[]): Tensor[] {
       flows.set(input, before ? add(before, flow) : flow);
     });
   }
-  return wrt.map((x) => flows.get(x) ?? zeros(x));
+  return wrt.map((x) => flows.get(x) ?? null);
 }
 
-/** Every node that the values are made by, each after those it needs. */
-export function nodesLeadingTo(values: readonly Tensor[]): Node[] {
+/** Every node that the values are made by, each after those it needs; none that only `until` is made by. */
+export function nodesLeadingTo(values: readonly Tensor[], until: ReadonlySet<Tensor> = new Set()): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
   // An explicit stack: chains of ten thousand nodes would overflow the call stack.
   const stack: { node: Node; entered: boolean }[] = [];
-  const push = ({ origin }: Tensor) => {
-    if (origin.kind === "node" && !seen.has(origin.node)) stack.push({ node: origin.node, entered: false });
+  const push = (value: Tensor) => {
+    const { origin } = value;
+    if (origin.kind === "node" && !seen.has(origin.node) && !until.has(value))
+      stack.push({ node: origin.node, entered: false });
   };
   for (const value of values) {
     push(value);

@@ -7,6 +7,7 @@ export * from "./ops/linear.ts";
 export * from "./ops/movement.ts";
 export * from "./ops/normalization.ts";
 export * from "./ops/reduce.ts";
+export { recomputed } from "./recompute.ts";
 export {
   type CompileOptions,
   compile,

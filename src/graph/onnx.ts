@@ -56,10 +56,11 @@ class Writer {
   readonly #names = new Map<Tensor, string>();
   readonly #taken = new Set<string>();
   readonly #vectors = new Map<string, string>();
+  readonly #constants = new Map<string, string>();
 
   async addNode(node: Node): Promise<void> {
     const inputs = [];
-    for (const input of node.inputs) inputs.push(await this.#nameOf(input));
+    for (const input of node.inputs.slice(0, node.lowering.operands)) inputs.push(await this.#nameOf(input));
     for (const vector of node.lowering.vectors ?? []) inputs.push(this.#vector(vector));
     const name = this.#unused(node.type);
     const output = node.outputs.map((value, i) => {
@@ -99,7 +100,11 @@ class Writer {
       this.inputs.push({ name: origin.name, shape, dtype });
       return origin.name;
     }
+    const key = origin.kind === "constant" ? constantKey(origin.data, shape, dtype) : undefined;
+    const written = key && this.#constants.get(key);
+    if (written) return written;
     const name = this.#unused(origin.kind === "parameter" ? origin.name : "constant");
+    if (key) this.#constants.set(key, name);
     const data = origin.kind === "parameter" ? await this.#place(origin.source) : { raw_data: origin.data };
     this.initializers.push({ name, dims: shape, data_type: dtypes[dtype].onnx, ...data });
     return name;
@@ -146,6 +151,10 @@ class Writer {
     return name;
   }
 }
+
+/** Equal small constants are written once, so that the runtime sees that what is made of them is equal too. */
+const constantKey = (data: Uint8Array, shape: Shape, dtype: Tensor["dtype"]): string | undefined =>
+  data.length <= 16 ? `${dtype} ${shape} ${data}` : undefined;
 
 function attributeProto(name: string, value: AttributeValue): object {
   if (typeof value === "string") return { name, s: Buffer.from(value), type: attributeTypes.string };

@@ -119,10 +119,19 @@ async function builtProvider(name: string): Promise<Provider> {
 async function createSession(
   model: LoweredModel,
   provider: Provider,
-  { threads = availableParallelism(), prepack = false, profile }: CompileOptions,
+  options: CompileOptions,
 ): Promise<InferenceSession> {
   const ort = await loadRuntime();
-  return ort.InferenceSession.create(model.bytes, {
+  return ort.InferenceSession.create(model.bytes, sessionOptions(model.folder, provider, options));
+}
+
+/** What the runtime is told, for weights that lie below `folder`. */
+export function sessionOptions(
+  folder: string,
+  provider: Provider,
+  { threads = availableParallelism(), prepack = false, profile }: CompileOptions,
+): InferenceSession.SessionOptions {
+  return {
     executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
     graphOptimizationLevel: "extended", // "all" gains 4 % on a UNet and copies 2.2 GB
     executionMode: "sequential",
@@ -133,10 +142,10 @@ async function createSession(
     extra: {
       session: {
         disable_prepacking: prepack ? "0" : "1",
-        model_external_initializers_file_folder_path: model.folder,
+        model_external_initializers_file_folder_path: folder,
       },
     },
-  });
+  };
 }
 
 /** A compiled graph. Runs one at a time are fastest; release it to give its memory back. */

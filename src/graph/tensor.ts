@@ -39,6 +39,8 @@ export interface Lowering {
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
   readonly vectors?: readonly (readonly number[])[];
   readonly domain?: string;
+  /** How many of the node's inputs ONNX is told of, where not all: the others only matter to its gradient. */
+  readonly operands?: number;
 }
 
 /** Numbers are written as integers, `{ float }` as a float. */

@@ -168,7 +168,17 @@ const notDifferentiable = [
     "parameter",
     "providers",
   ],
-  ...["Session", "sameShape", "bicubicWeights", "greater", "greaterOrEqual", "equal", "max", "quantizedLinear"],
+  ...[
+    "Session",
+    "sameShape",
+    "bicubicWeights",
+    "greater",
+    "greaterOrEqual",
+    "equal",
+    "max",
+    "quantizedLinear",
+    "recomputed",
+  ],
 ];
 
 /** 0.1, 0.2, ...: a weight for each place, so that a gradient at the wrong place shows. */
