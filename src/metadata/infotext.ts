@@ -56,13 +56,19 @@ export function hasParameterLine(text: string): boolean {
  * of ImageReward's own script (a line " ImageReward Score: 0.5812" at the end, which breaks every host's reader) moves into the line.
  * Text without a parameter line comes back as it is: see hasParameterLine.
  */
-export function appendScores(infotext: string, scores: Record<string, number>): string {
-  const pairs = scorePairs(scores);
+export const appendScores = (infotext: string, scores: Record<string, number>): string =>
+  setParameters(
+    infotext,
+    scorePairs(scores).map(({ key, text }): [string, string] => [key, text]),
+  );
+
+/** The same for any parameters; one that is null goes from the line. */
+export function setParameters(infotext: string, pairs: Iterable<readonly [string, string | null]>): string {
   const layout = layOut(infotext);
   if (layout.line === "" || !layout.last) return infotext;
   const rehomed = layout.tail.filter(({ value }) => scoreValue(value) !== null);
-  const wanted = new Map(rehomed.map(({ key, value }): [string, string] => [key, value]));
-  for (const { key, text } of pairs) wanted.set(key, text);
+  const wanted = new Map<string, string | null>(rehomed.map(({ key, value }) => [key, value]));
+  for (const [key, value] of pairs) wanted.set(key, value === null ? null : quote(value));
   return layout.start + setPairs(layout.line, wanted);
 }
 
@@ -216,7 +222,7 @@ function legacyScores(line: string): Pair[] | null {
 }
 
 /** Sets each key once: where it stands last, else at the end. Earlier ones of the same key go, since readers differ in which they take. */
-function setPairs(line: string, wanted: Map<string, string>): string {
+function setPairs(line: string, wanted: Map<string, string | null>): string {
   const pairs = scanPairs(line, { json: true });
   const last = new Map(pairs.map(({ key }, i): [string, number] => [key, i]));
   let text = "";
@@ -226,11 +232,13 @@ function setPairs(line: string, wanted: Map<string, string>): string {
     if (value === undefined) return;
     text += line.slice(from, start);
     from = end;
-    if (last.get(key) === i) text += `${key}: ${value}${line[end - 1] === "," ? "," : ""}`;
+    if (value !== null && last.get(key) === i) text += `${key}: ${value}${line[end - 1] === "," ? "," : ""}`;
     else while (isSpace(line[from])) from++;
   });
   text = stripEnd(text + line.slice(from));
-  for (const [key, value] of wanted) if (!last.has(key)) text += `${text.endsWith(",") ? "" : ","} ${key}: ${value}`;
+  for (const [key, value] of wanted) {
+    if (value !== null && !last.has(key)) text += `${text.endsWith(",") ? "" : ","} ${key}: ${value}`;
+  }
   return text;
 }
 

@@ -47,13 +47,7 @@ export async function writeScores(
   const image = await snapshot(file);
   const { read, reading } = await readSource(image.bytes, NO_SIDECARS);
   if (read.format === "unknown") throw notAnImage(file, image.bytes);
-  const rounded = Object.fromEntries(scorePairs(scores).map(({ key, text }) => [rewardOf(key)!, Number(text)]));
-  const record: ScoreRecord = {
-    ...(options.model !== undefined && { model: options.model }),
-    scores: rounded,
-    prompt: promptHash(reading?.prompt ?? null),
-    pixels: digestOf(read.format, image.bytes),
-  };
+  const record = recordOf(scores, read, reading, image.bytes, options);
   const plan = EDITABLE.has(read.format) && !read.signed ? planScores(read, record) : null;
   if (!plan) return { ...(await writeSidecar(file, reading?.infotext ?? null, record)), warnings: [] };
   const edited = applyEdits(image.bytes, plan.edits);
@@ -62,6 +56,28 @@ export async function writeScores(
     ? await replaceFile(file, image, edited, { keepTimes: options.keepTimes })
     : { warnings: [] };
   return { file, written, carrier: plan.carrier, warnings };
+}
+
+/** The same for a picture of ours that is no file yet, a PNG: its bytes with the scores in them. */
+export async function withScores(bytes: Uint8Array, scores: Record<string, number>): Promise<Uint8Array> {
+  const { read, reading } = await readSource(bytes, NO_SIDECARS);
+  const plan = planScores(read, recordOf(scores, read, reading, bytes));
+  return plan ? applyEdits(bytes, plan.edits) : bytes;
+}
+
+function recordOf(
+  scores: Record<string, number>,
+  { format }: ReadResult,
+  reading: Reading | null,
+  bytes: Uint8Array,
+  { model }: WriteOptions = {},
+): ScoreRecord {
+  return {
+    ...(model !== undefined && { model }),
+    scores: Object.fromEntries(scorePairs(scores).map(({ key, text }) => [rewardOf(key)!, Number(text)])),
+    prompt: promptHash(reading?.prompt ?? null),
+    pixels: digestOf(format, bytes),
+  };
 }
 
 const EDITABLE = new Set<string>(["png", "jpeg", "webp"]);

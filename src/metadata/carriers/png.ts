@@ -223,6 +223,24 @@ function checkedKeyword(keyword: string): string {
   throw new MetadataError(`"${keyword}" is no keyword of a PNG text: those are 1 to 79 printable Latin-1 characters.`);
 }
 
+/** The data of the first whole chunk of that type; undefined where there is none, or its checksum is wrong. */
+export function chunkData(bytes: Uint8Array, type: string): Uint8Array | undefined {
+  const chunk = layoutOf(bytes).chunks.find((each) => each.type === type);
+  const isWhole = chunk && crc32(chunk.whole.subarray(4, -4)) === viewOf(chunk.whole).getUint32(chunk.whole.length - 4);
+  return isWhole ? chunk.data : undefined;
+}
+
+/** The file with one chunk of that type before its picture, in the place of any it had. For chunks that hold no text. */
+export function withChunk(bytes: Uint8Array, type: string, data: Uint8Array): Uint8Array {
+  const { chunks, rest, damage } = layoutOf(bytes);
+  refuse(damage);
+  const others = chunks.filter((chunk) => chunk.type !== type);
+  const firstData = others.findIndex((chunk) => chunk.type === "IDAT");
+  const wholes = others.map((chunk) => chunk.whole);
+  wholes.splice(firstData < 0 ? wholes.length - 1 : firstData, 0, chunkOf(type, data));
+  return concat([bytes.subarray(0, signatureLength), ...wholes, rest]);
+}
+
 function chunkOf(type: string, data: Uint8Array): Uint8Array {
   const named = concat([encodeUtf8(type), data]);
   return concat([uint32(data.length), named, uint32(crc32(named))]);
