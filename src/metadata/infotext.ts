@@ -236,6 +236,7 @@ function setPairs(line: string, wanted: Map<string, string | null>): string {
     else while (isSpace(line[from])) from++;
   });
   text = stripEnd(text + line.slice(from));
+  if (!line.endsWith(",")) text = text.replace(/,$/, ""); // behind it the last pair has gone
   for (const [key, value] of wanted) {
     if (value !== null && !last.has(key)) text += `${text.endsWith(",") ? "" : ","} ${key}: ${value}`;
   }
