@@ -17,6 +17,8 @@ import {
   upsample,
 } from "./layers.ts";
 
+export type { VaeConfig } from "./config.ts";
+
 const epsilon = 1e-6; // vae.py: of every group norm here
 
 const normOf = (config: VaeConfig): GroupNormOptions => ({ groups: config.norm_num_groups, epsilon });

@@ -30,6 +30,8 @@ import {
   upsample,
 } from "./layers.ts";
 
+export type { UnetConfig } from "./config.ts";
+
 const transformerGroupNormEpsilon = 1e-6; // transformer_2d.py; the residual blocks' is norm_eps of the config
 const layerNormEpsilon = 1e-5; // attention.py: PyTorch's default
 

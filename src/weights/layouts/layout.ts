@@ -72,6 +72,13 @@ export function split(file: string, tensor: StoredTensor, names: readonly string
   }));
 }
 
+/** The same bytes of a 1x1 convolution [O, I, 1, 1] as the matrix [O, I]; any other tensor as it is. */
+export function flatten(tensor: StoredTensor): StoredTensor {
+  const [outputs = 0, inputs = 0, ...kernel] = tensor.shape;
+  if (kernel.length !== 2 || kernel.some((size) => size !== 1)) return tensor;
+  return { ...tensor, shape: [outputs, inputs], strides: tensor.strides.slice(0, 2) };
+}
+
 /** The same bytes with the last two axes exchanged. */
 export function transpose(tensor: StoredTensor): StoredTensor {
   const exchange = (axes: readonly number[]) => [...axes.slice(0, -2), ...axes.slice(-2).reverse()];
