@@ -3,6 +3,7 @@
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
+import { bytesOf, normalNoise, scaledNoise } from "./noise.ts";
 import { PickleWriter } from "./pickleWriter.ts";
 
 type Shapes = Record<string, readonly number[]>;
@@ -107,20 +108,6 @@ async function writeTorchZip(file: FileHandle, shapes: Shapes, progress: (share:
   await zip.end();
 }
 
-const bytesOf = (array: Float32Array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-
-/** A prime number of normal numbers, so that tensors that begin at different places do not repeat each other's rows. */
-function normalNoise(count = 4_000_037): Float32Array {
-  let state = 0x9e3779b9;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) | 0; // mulberry32
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return new Float32Array(count).map(() => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
-}
-
 /** Scales under which scores differ by about 1 from picture to picture and from prompt to prompt. */
 function randomTensor(key: string, shape: readonly number[], noise: Float32Array, index: number): Float32Array {
   const size = shape.reduce((a, b) => a * b, 1);
@@ -129,8 +116,7 @@ function randomTensor(key: string, shape: readonly number[], noise: Float32Array
     shape.length === 1
       ? [key.endsWith("weight") ? 1 : 0, 0.1]
       : [0, /embed|token/.test(key) ? 0.5 : 1.25 / Math.sqrt(inputs)];
-  const start = (index * 7_919_333) % noise.length;
-  return new Float32Array(size).map((_, i) => mean + scale * noise[(start + i) % noise.length]!);
+  return scaledNoise(noise, index, size, mean, scale);
 }
 
 /** An uncompressed zip below 4 GB, its entries aligned to 64 bytes as PyTorch aligns them. */
