@@ -45,7 +45,7 @@ async function info(paths: string[], { json = false, recursive = false }: InfoFl
 
 async function tell(file: string, json: boolean): Promise<void> {
   try {
-    const metadata = await readMetadata(file);
+    const { graph: _, ...metadata } = await readMetadata(file); // a graph can have megabytes, and the file holds it
     process.stdout.write(json ? jsonLine({ file, ...metadata }) : infoText(file, metadata));
   } catch (error) {
     tellFailure(file, error, json);

@@ -1,4 +1,5 @@
 // What an image file says about its own making, in one shape for every host.
+import type { JsonObject } from "./json.ts";
 
 /** Names in `settings` are infotext's ("Steps", "Sampler", "CFG scale", "Size", "Model"), whatever the host calls them itself. */
 export interface ImageMetadata {
@@ -18,6 +19,8 @@ export interface ImageMetadata {
   scores: Record<string, number>;
   /** The whole text in A1111's form, where the file has one. */
   infotext: string | null;
+  /** ComfyUI's graph that ran: what only the picture's re-making needs. */
+  graph?: JsonObject;
   carriers: { kind: string; keyword: string; bytes?: number }[];
   /** Whole sentences on what is odd: stale scores, damaged chunks, several answers. */
   warnings: string[];

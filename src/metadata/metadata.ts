@@ -32,6 +32,7 @@ export async function readMetadata(file: string | Uint8Array): Promise<ImageMeta
     settings: Object.fromEntries(reading?.settings ?? []),
     scores: Object.fromEntries(scores.scores),
     infotext: reading?.infotext ?? null,
+    ...(reading?.graph && { graph: reading.graph }),
     carriers: read.carriers.map(({ kind, keyword, text }) => ({ kind, keyword, bytes: Buffer.byteLength(text) })),
     warnings: [...read.warnings, ...source.warnings, ...(reading?.warnings ?? []), ...scores.warnings],
   };

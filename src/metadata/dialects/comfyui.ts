@@ -25,7 +25,7 @@ const CIVITAI: readonly (readonly [string, string])[] = [
 export const comfyui: Dialect = (texts) => {
   const prompt = parseJsonObject(part(texts, "prompt"));
   const graph = prompt && Graph.parse(prompt);
-  if (graph) return { ...fromGraph(graph), ...fromCivitai(prompt) };
+  if (graph) return { ...fromGraph(graph), ...fromCivitai(prompt), graph: prompt };
   return part(texts, "workflow") === undefined ? null : reading("comfyui", { warnings: [ONLY_WORKFLOW] });
 };
 

@@ -10,6 +10,8 @@ export interface Reading {
   settings: Map<string, string | number>;
   scores: Map<string, number>;
   infotext?: string;
+  /** ComfyUI's graph that ran, as it stands in the file. */
+  graph?: JsonObject;
   warnings?: string[];
 }
 
