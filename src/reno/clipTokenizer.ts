@@ -36,6 +36,8 @@ export interface ClipTokenizerOptions {
   readonly unknown?: string | undefined;
   /** The end again in SD1's files, "!" in SD2's: there every "!" of a prompt becomes padding too, since special tokens are found first. */
   readonly pad?: string | undefined;
+  /** Further tokens that are found in a prompt as they are typed. */
+  readonly added?: readonly string[] | undefined;
   readonly length?: number | undefined;
   readonly cleaning?: Cleaning | undefined;
 }
@@ -49,7 +51,7 @@ const WORDS = /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|
 
 export function clipTokenizer(vocabulary: ClipVocabulary, options: ClipTokenizerOptions = {}): ClipTokenizer {
   const { name = "the tokenizer", begin = BEGIN, end = END, length = PLACES, cleaning: usual = "basic" } = options;
-  const { pad = end, unknown = end } = options;
+  const { pad = end, unknown = end, added = [] } = options;
   const idOf = (token: string) => {
     const id = vocabulary.ids.get(token);
     if (id !== undefined) return id;
@@ -59,8 +61,10 @@ export function clipTokenizer(vocabulary: ClipVocabulary, options: ClipTokenizer
     );
   };
   const ids = { begin: idOf(begin), end: idOf(end), pad: idOf(pad), unknown: idOf(unknown) };
-  const specials = specialPattern([begin, end, pad, unknown]);
-  const specialsButPad = specialPattern([begin, end, unknown]);
+  const specials = specialPattern([begin, end, pad, unknown, ...added]);
+  const specialsButPad = specialPattern(
+    [begin, end, unknown, ...added].filter((token) => token !== pad || token === end),
+  );
   const join = bytePairs(vocabulary);
 
   function encode(text: string, { cleaning = usual, padIsText = false } = {}): number[] {

@@ -5,14 +5,12 @@ import {
   add,
   type CompileOptions,
   clip,
-  compile,
   constant,
   div,
   elementCount,
   input,
   mul,
   reshape,
-  type Session,
   sub,
   type Tensor,
 } from "../graph/index.ts";
@@ -20,6 +18,7 @@ import { decode } from "../models/autoencoderKl.ts";
 import type { UnetConfig, VaeConfig } from "../models/config.ts";
 import type { Layer } from "../models/layers.ts";
 import { unet } from "../models/unet.ts";
+import { SessionCache } from "../scoring/sessionCache.ts";
 import type { Weights } from "../weights/weights.ts";
 import type { ClipTokenizer } from "./clipTokenizer.ts";
 import { noise } from "./noise/index.ts";
@@ -106,13 +105,12 @@ export class Pipeline {
   readonly alphasCumprod: readonly number[];
   readonly tokenizer: ClipTokenizer;
   readonly #parts: PipelineParts;
-  readonly #options: CompileOptions;
-  readonly #sessions = new Map<string, Promise<Session>>();
+  readonly #sessions: SessionCache;
 
   /** Checks that every tensor is there and fits; nothing of them is read before the first picture. */
   constructor(parts: PipelineParts, options: CompileOptions = {}) {
     this.#parts = parts;
-    this.#options = options;
+    this.#sessions = new SessionCache(options);
     this.name = parts.name;
     this.path = parts.path;
     this.latentChannels = parts.unet.config.in_channels;
@@ -176,13 +174,16 @@ export class Pipeline {
     const { positive, negative, guidance, step } = conditioning;
     const guided = negative !== undefined && guidance !== 1;
     const tokens = [positive.tokens, ...(guided ? [negative.tokens] : [])];
-    const session = await this.#session({ width, height }, tokens, guided);
-    const { pixels } = await session.run({
+    const feeds = {
       noise: latents,
       positive: positive.data,
       ...(guided ? { negative: negative.data, guidance: Float32Array.of(guidance) } : {}),
       ...Object.fromEntries(stepFields.map((field) => [field, Float32Array.of(step[field])])),
-    });
+    };
+    const key = [`${width}x${height}`, ...tokens].join(" ");
+    const run = this.#sessions.run(key, () => this.#graph({ width, height }, tokens, guided), feeds);
+    this.#sessions.keepNewest(sessionsKept, "");
+    const { pixels } = await run;
     return { pixels: pixels!, latents, width, height };
   }
 
@@ -207,9 +208,7 @@ export class Pipeline {
   async unload(part: "all" | "text" = "all"): Promise<void> {
     await this.#parts.text.unload();
     if (part === "text") return;
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of sessions) await (await session.catch(() => undefined))?.release();
+    await this.#sessions.release();
   }
 
   #ownSize(): Size {
@@ -240,25 +239,6 @@ export class Pipeline {
       step: Object.fromEntries(stepFields.map((field) => [field, input(field, [1])])) as Record<keyof OneStep, Tensor>,
     });
     return { pixels: reshape(image, image.shape.slice(1)) };
-  }
-
-  /** One session for each size and number of tokens, shared by callers; the longest unused goes first. */
-  async #session(size: Size, tokens: readonly number[], guided: boolean): Promise<Session> {
-    const key = JSON.stringify([size.width, size.height, ...tokens]);
-    const known = this.#sessions.get(key);
-    this.#sessions.delete(key);
-    if (!known) await this.#makeRoom();
-    const session = known ?? compile(this.#graph(size, tokens, guided), this.#options);
-    this.#sessions.set(key, session);
-    session.catch(() => this.#sessions.delete(key));
-    return session;
-  }
-
-  async #makeRoom(): Promise<void> {
-    for (const [key, session] of [...this.#sessions].slice(0, Math.max(0, this.#sessions.size - sessionsKept + 1))) {
-      this.#sessions.delete(key);
-      await (await session.catch(() => undefined))?.release();
-    }
   }
 }
 

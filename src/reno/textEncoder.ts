@@ -1,9 +1,10 @@
 // A prompt as the U-Net reads it: the states of CLIP's text encoder, chunk by chunk.
 
 import { RequestError } from "../errors.ts";
-import { type CompileOptions, compile, input, type Session } from "../graph/index.ts";
+import { type CompileOptions, input } from "../graph/index.ts";
 import { clipText } from "../models/clipText.ts";
 import { type ClipTextConfig, clipTextOptions } from "../models/config.ts";
+import { SessionCache } from "../scoring/sessionCache.ts";
 import type { Weights } from "../weights/weights.ts";
 
 /** States of a prompt's tokens, [1, tokens, width]. */
@@ -23,13 +24,12 @@ export interface EncodeOptions {
 export class TextEncoder {
   readonly #weights: Weights;
   readonly #config: ClipTextConfig;
-  readonly #options: CompileOptions;
-  readonly #sessions = new Map<string, Promise<Session>>();
+  readonly #sessions: SessionCache;
 
   constructor(weights: Weights, config: ClipTextConfig, options: CompileOptions) {
     this.#weights = weights;
     this.#config = config;
-    this.#options = options;
+    this.#sessions = new SessionCache(options);
   }
 
   get width(): number {
@@ -48,32 +48,21 @@ export class TextEncoder {
 
   async encode(ids: readonly number[], options: EncodeOptions = {}): Promise<Embedding> {
     this.#checkIds(ids);
-    const session = await this.#session(ids.length, options);
-    const { states } = await session.run({ ids: BigInt64Array.from(ids, BigInt) });
+    const key = JSON.stringify([ids.length, options.skipLayers ?? 0, options.finalNorm ?? true]);
+    const feeds = { ids: BigInt64Array.from(ids, BigInt) };
+    const run = this.#sessions.run(key, () => this.#graph(ids.length, options), feeds);
+    this.#sessions.keepNewest(1, ""); // another number of skipped layers comes with another picture, if at all
+    const { states } = await run;
     return { data: states!, tokens: ids.length, width: states!.length / ids.length };
   }
 
   async unload(): Promise<void> {
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of sessions) await (await session.catch(() => undefined))?.release();
+    await this.#sessions.release();
   }
 
   #graph(tokens: number, { skipLayers = 0, finalNorm = true }: EncodeOptions) {
     const ids = input("ids", [1, tokens], "int64");
     return { states: clipText(this.#weights, ids, { ...clipTextOptions(this.#config), skipLayers, finalNorm }) };
-  }
-
-  /** One kind at a time: another number of skipped layers comes with another picture, if at all. */
-  async #session(tokens: number, options: EncodeOptions): Promise<Session> {
-    const key = JSON.stringify([tokens, options.skipLayers ?? 0, options.finalNorm ?? true]);
-    const known = this.#sessions.get(key);
-    if (known) return known;
-    await this.unload();
-    const made = compile(this.#graph(tokens, options), this.#options);
-    this.#sessions.set(key, made);
-    made.catch(() => this.#sessions.delete(key));
-    return made;
   }
 
   #checkIds(ids: readonly number[]): void {
