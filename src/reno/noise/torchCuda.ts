@@ -65,14 +65,17 @@ function checkedThreads(threads: number): number {
 
 /** The block of four words that this offset of this thread's sequence has. */
 function philox(words: Uint32Array, offset: number, thread: number, [key0, key1]: readonly [number, number]): void {
-  let [a, b, c, d] = [offset, 0, thread, 0];
+  let a = offset;
+  let b = 0;
+  let c = thread;
+  let d = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const [highA, lowA] = [highProduct(a, MULTIPLIERS[0]), Math.imul(a, MULTIPLIERS[0])];
-    const [highC, lowC] = [highProduct(c, MULTIPLIERS[1]), Math.imul(c, MULTIPLIERS[1])];
-    a = highC ^ b ^ (key0 + Math.imul(round, WEYL[0]));
-    b = lowC;
-    c = highA ^ d ^ (key1 + Math.imul(round, WEYL[1]));
-    d = lowA;
+    const fromA = highProduct(a, MULTIPLIERS[0]) ^ d ^ (key1 + Math.imul(round, WEYL[1]));
+    const fromC = highProduct(c, MULTIPLIERS[1]) ^ b ^ (key0 + Math.imul(round, WEYL[0]));
+    b = Math.imul(c, MULTIPLIERS[1]);
+    d = Math.imul(a, MULTIPLIERS[0]);
+    a = fromC;
+    c = fromA;
   }
   words[0] = a;
   words[1] = b;
@@ -82,7 +85,10 @@ function philox(words: Uint32Array, offset: number, thread: number, [key0, key1]
 
 /** The upper 32 bits of a product, from 16 bits at a time. */
 function highProduct(a: number, b: number): number {
-  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const aHigh = a >>> 16;
+  const aLow = a & 0xffff;
+  const bHigh = b >>> 16;
+  const bLow = b & 0xffff;
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
   return aHigh * bHigh + (middle >>> 16) + ((aLow * bHigh + (middle & 0xffff)) >>> 16);
 }
