@@ -22,6 +22,7 @@ const tasks = {
     await runTools([["vitest/vitest.mjs", "run", "--config", "test/reference/vitest.config.ts", ...args]]);
   },
   "train:reward": (args) => launch("tuning/trainReward.js", args),
+  "train:generator": (args) => launch("tuning/trainGenerator.js", args),
 };
 
 /** Imports a program of dist/ into this process, so that signals and exit codes need no passing on, and calls its `main`. */

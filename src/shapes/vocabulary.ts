@@ -5,8 +5,8 @@ import { colourNames, groundNames, plural, shapeNames, sizeNames } from "./scene
 const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const grammar = [",", "a", "two", "three", "and", "on", "of", "left", "right", "above", "below"];
 
-export const vocabulary: readonly string[] = [
-  ...special,
+/** Every word and the comma. */
+export const words: readonly string[] = [
   ...grammar,
   ...sizeNames,
   ...colourNames,
@@ -14,6 +14,8 @@ export const vocabulary: readonly string[] = [
   ...shapeNames,
   ...shapeNames.map(plural),
 ];
+
+export const vocabulary: readonly string[] = [...special, ...words];
 
 /** BLIP adds [DEC] and [ENC] behind the vocabulary; no sentence uses them, but the embedding has rows for them. */
 export const embeddingRows = vocabulary.length + 2;

@@ -16,14 +16,14 @@ export interface RewardSizes {
   positions: number;
 }
 
-const linear = (outputs: number, inputs: number): Record<string, Shape> => ({
+export const linear = (outputs: number, inputs: number): Record<string, Shape> => ({
   weight: [outputs, inputs],
   bias: [outputs],
 });
-const norm = (width: number): Record<string, Shape> => ({ weight: [width], bias: [width] });
+export const norm = (width: number): Record<string, Shape> => ({ weight: [width], bias: [width] });
 
 /** Every name of a nested table, joined by dots. */
-function under(prefix: string, ...tables: Record<string, Shape>[]): Record<string, Shape> {
+export function under(prefix: string, ...tables: Record<string, Shape>[]): Record<string, Shape> {
   const entries = tables.flatMap((table) => Object.entries(table));
   return Object.fromEntries(entries.map(([name, shape]) => [`${prefix}.${name}`, shape]));
 }
@@ -80,7 +80,7 @@ function headShapes(width: number): Record<string, Shape> {
   return Object.assign({}, ...[0, 2, 4, 6, 7].map((layer, i) => under(`${layer}`, linear(widths[i + 1]!, widths[i]!))));
 }
 
-const numbered = (prefix: string, count: number, table: Record<string, Shape>): Record<string, Shape> =>
+export const numbered = (prefix: string, count: number, table: Record<string, Shape>): Record<string, Shape> =>
   Object.assign({}, ...Array.from({ length: count }, (_, i) => under(`${prefix}.${i}`, table)));
 
 const isNorm = (name: string) => /norm\d?\.weight$/i.test(name);

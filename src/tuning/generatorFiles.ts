@@ -1,0 +1,173 @@
+// What a training of the generator keeps on disk: a checkpoint of each stage to go on from, and the finished pipeline in diffusers' layout.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import { readFloat32 } from "../weights/read.ts";
+import { writeSafetensors } from "../weights/safetensors.ts";
+import type { Tensors } from "./adamw.ts";
+import {
+  type GeneratorSizes,
+  merges,
+  type Part,
+  partShapes,
+  parts,
+  schedulerConfig,
+  shapesOf,
+  textConfig,
+  tokenizer,
+  unetConfig,
+  vaeConfig,
+  vocabulary,
+} from "./generatorModels.ts";
+import {
+  type GeneratorSettings,
+  type Stage,
+  type StageProgress,
+  type StageState,
+  stageParts,
+} from "./generatorTraining.ts";
+
+/** One line of a stage's trace: averages over the steps since the last. */
+export interface StageTrace extends StageProgress {
+  /** Share of pictures that the checker found right, where it was asked. */
+  right?: number;
+}
+
+// ── Checkpoints ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+const kinds = ["weight", "mean", "square"] as const;
+const checkpointFile = (stage: Stage) => `${stage}.safetensors`;
+
+/** What a stage's weights depend on: the settings of another stage may change without harm, but for the autoencoder's. */
+const settingsOf = (settings: GeneratorSettings, stage: Stage) =>
+  stage === "vae" ? { seed: settings.seed, vae: settings.vae, sizes: settings.sizes.vae } : settings;
+
+/** Weights, moments and trace in one file, so that either all of a step is kept or nothing. */
+export async function writeStage(
+  folder: string,
+  settings: GeneratorSettings,
+  stage: Stage,
+  { step, parameters, optimiser }: StageState,
+  trace: readonly StageTrace[],
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const tables = { weight: parameters, mean: optimiser?.mean ?? {}, square: optimiser?.square ?? {} };
+  const shapes = shapesOf(settings.sizes, stageParts[stage]);
+  const tensors = kinds.flatMap((kind) =>
+    Object.entries(tables[kind]).map(
+      ([name, data]) => [`${kind}/${name}`, { dtype: "float32", shape: shapes[name]!, data }] as const,
+    ),
+  );
+  const standing = { settings: settingsOf(settings, stage), step, optimiserSteps: optimiser?.steps ?? 0, trace };
+  const path = join(folder, checkpointFile(stage));
+  await writeSafetensors(path, Object.fromEntries(tensors), { standing: JSON.stringify(standing) });
+}
+
+/** The stage kept in a folder, if there is one with the same settings. */
+export async function readStage(
+  folder: string,
+  settings: GeneratorSettings,
+  stage: Stage,
+): Promise<{ state: StageState; trace: StageTrace[] } | undefined> {
+  const checkpoint = await openCheckpoint(join(folder, checkpointFile(stage))).catch(() => undefined);
+  if (!checkpoint) return undefined;
+  const { settings: kept, step, optimiserSteps, trace } = JSON.parse(checkpoint.metadata.standing ?? "{}");
+  if (!isDeepStrictEqual(kept, JSON.parse(JSON.stringify(settingsOf(settings, stage))))) return undefined;
+  const tables: Record<string, Record<string, Float32Array>> = { weight: {}, mean: {}, square: {} };
+  for (const [name, stored] of checkpoint.tensors) {
+    const slash = name.indexOf("/");
+    tables[name.slice(0, slash)]![name.slice(slash + 1)] = await readFloat32(stored);
+  }
+  const optimiser = { steps: optimiserSteps, mean: tables.mean!, square: tables.square! };
+  return { state: { step, parameters: tables.weight!, optimiser: optimiserSteps ? optimiser : undefined }, trace };
+}
+
+// ── The pipeline ────────────────────────────────────────────────────────────────────────────────────────────────
+
+const weightFiles: Record<Part, string> = {
+  text_encoder: "text_encoder/model.safetensors",
+  unet: "unet/diffusion_pytorch_model.safetensors",
+  vae: "vae/diffusion_pytorch_model.safetensors",
+};
+
+const modelIndex = {
+  _class_name: "StableDiffusionPipeline",
+  _diffusers_version: "0.39.0",
+  scheduler: ["diffusers", "EulerDiscreteScheduler"],
+  text_encoder: ["transformers", "CLIPTextModel"],
+  tokenizer: ["transformers", "CLIPTokenizer"],
+  unet: ["diffusers", "UNet2DConditionModel"],
+  vae: ["diffusers", "AutoencoderKL"],
+  safety_checker: [null, null],
+  feature_extractor: [null, null],
+  image_encoder: [null, null],
+  requires_safety_checker: false,
+};
+
+const specialTokens = {
+  bos_token: "<|startoftext|>",
+  eos_token: "<|endoftext|>",
+  unk_token: "<|endoftext|>",
+  pad_token: "<|endoftext|>",
+};
+
+const textFiles = (sizes: GeneratorSizes, scaling: number): Record<string, string> => ({
+  "model_index.json": json(modelIndex),
+  "scheduler/scheduler_config.json": json(schedulerConfig),
+  "text_encoder/config.json": json(textConfig(sizes)),
+  "unet/config.json": json(unetConfig(sizes)),
+  "vae/config.json": json(vaeConfig(sizes, scaling)),
+  "tokenizer/vocab.json": json(Object.fromEntries(vocabulary.ids)),
+  "tokenizer/merges.txt": `#version: 0.2\n${merges.join("\n")}\n`,
+  "tokenizer/special_tokens_map.json": json(specialTokens),
+  "tokenizer/tokenizer_config.json": json({
+    tokenizer_class: "CLIPTokenizer",
+    model_max_length: tokenizer.length,
+    ...specialTokens,
+  }),
+});
+
+const json = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
+
+/** The whole model as diffusers reads it, weights in float16. */
+export async function writePipeline(
+  folder: string,
+  sizes: GeneratorSizes,
+  parameters: Tensors,
+  scaling: number,
+): Promise<void> {
+  for (const [name, text] of Object.entries(textFiles(sizes, scaling))) {
+    await mkdir(join(folder, name, ".."), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  for (const part of parts) {
+    const tensors = Object.entries(partShapes[part](sizes)).map(
+      ([name, shape]) => [name, { dtype: "float16", shape, data: toFloat16(parameters[`${part}.${name}`]!) }] as const,
+    );
+    await writeSafetensors(join(folder, weightFiles[part]), Object.fromEntries(tensors), { format: "pt" });
+  }
+}
+
+const bits = new Uint32Array(1);
+const number = new Float32Array(bits.buffer);
+
+/** The bits of the nearest float16 numbers, ties to even (IEEE 754-2019, 4.3.1); what is too large becomes infinite. */
+export const toFloat16 = (values: Float32Array): Uint16Array => Uint16Array.from(values, float16Bits);
+
+function float16Bits(value: number): number {
+  number[0] = value;
+  const sign = (bits[0]! >>> 16) & 0x8000;
+  const size = Math.abs(number[0]!);
+  if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24); // without a leading one
+  if (size >= 65520) return sign | (Number.isNaN(size) ? 0x7e00 : 0x7c00);
+  const exponent = Math.floor(Math.log2(size));
+  return sign | (((exponent + 14) << 10) + roundToEven((size / 2 ** exponent) * 2 ** 10)); // a carry runs into the exponent
+}
+
+function roundToEven(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  return below + (rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? 1 : 0);
+}

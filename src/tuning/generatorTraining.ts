@@ -1,0 +1,323 @@
+// Trains the built-in generator: first the autoencoder, then text encoder and U-Net together, each in a loop that stops and goes on
+// anywhere. The one step needs no teacher: noise and picture are coupled (shapes/arrange.ts), so it is learned by plain regression.
+
+import {
+  abs,
+  add,
+  concat,
+  constant,
+  exp,
+  type Feeds,
+  input,
+  mean,
+  mul,
+  type Shape,
+  slice,
+  sqrt,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
+import { decode, encode } from "../models/autoencoderKl.ts";
+import { clipText } from "../models/clipText.ts";
+import { clipTextOptions, parseClipTextConfig, parseUnetConfig, parseVaeConfig } from "../models/config.ts";
+import { unet } from "../models/unet.ts";
+import { type OneStep, oneStep } from "../reno/oneStep.ts";
+import { arrange, noiseChannels, noiseSide } from "../shapes/arrange.ts";
+import { type Mixture, randomDescription, wholeWorld } from "../shapes/pairs.ts";
+import { Random } from "../shapes/random.ts";
+import { type Pixels, render } from "../shapes/render.ts";
+import { type Description, place, type Scene, sentence, side } from "../shapes/scene.ts";
+import { type Split, splitOf } from "../shapes/splits.ts";
+import type { Weights } from "../weights/weights.ts";
+import { type AdamWState, rateAt, type Tensors } from "./adamw.ts";
+import {
+  decays,
+  freshWeights,
+  type GeneratorSizes,
+  latentChannels,
+  latentSide,
+  type Part,
+  schedulerConfig,
+  shapesOf,
+  textConfig,
+  tokenizer,
+  unetConfig,
+  vaeConfig,
+} from "./generatorModels.ts";
+import { Learner } from "./learner.ts";
+
+/** One of the two trainings. */
+export interface StageSettings {
+  steps: number;
+  /** Pictures in a step; even for the autoencoder. */
+  batch: number;
+  /** The highest learning rate, and the steps until it. */
+  peak: number;
+  warmUp: number;
+}
+
+export interface GeneratorSettings {
+  seed: number;
+  sizes: GeneratorSizes;
+  vae: StageSettings;
+  unet: StageSettings;
+}
+
+export type Stage = "vae" | "unet";
+
+export const stageParts: Record<Stage, readonly Part[]> = { vae: ["vae"], unet: ["text_encoder", "unet"] };
+
+/** All that a stopped stage needs; `step` counts those done. */
+export interface StageState {
+  step: number;
+  parameters: Tensors;
+  optimiser?: AdamWState | undefined;
+}
+
+/** The autoencoder when it is done, and what its latents are multiplied by to have a spread of 1. */
+export interface TrainedVae {
+  parameters: Tensors;
+  scaling: number;
+}
+
+export interface StageProgress {
+  step: number;
+  loss: number;
+  norm: number;
+}
+
+export function startStage(settings: GeneratorSettings, stage: Stage): StageState {
+  const random = new Random(settings.seed, stage === "vae" ? 1 : 2);
+  return { step: 0, parameters: freshWeights(shapesOf(settings.sizes, stageParts[stage]), random) };
+}
+
+/** Runs to the end, yielding after every step; the state is the live one, consistent until the next step begins. */
+async function* train(
+  { settings, stage, state, threads }: Run,
+  objective: (w: Weights) => { loss: Tensor },
+  feedsOf: (step: number) => Feeds | Promise<Feeds>,
+): AsyncGenerator<StageProgress, void, void> {
+  const { steps, peak, warmUp } = settings[stage];
+  const shapes = shapesOf(settings.sizes, stageParts[stage]);
+  const { parameters, optimiser } = state;
+  const learner = await Learner.build({ shapes, parameters, objective, threads, state: optimiser, decays });
+  state.optimiser = learner.state;
+  try {
+    while (state.step < steps) {
+      const feeds = await feedsOf(state.step);
+      const { loss, norm } = await learner.step(feeds, rateAt(state.step, { peak, warmUp, total: steps }));
+      state.step++;
+      yield { step: state.step, loss: loss![0]!, norm };
+    }
+  } finally {
+    await learner.release();
+  }
+}
+
+export interface Run {
+  settings: GeneratorSettings;
+  stage: Stage;
+  state: StageState;
+  threads?: number | undefined;
+}
+
+// ── The autoencoder ─────────────────────────────────────────────────────────────────────────────────────────────
+
+const latentShape = (batch: number): Shape => [batch, latentChannels, latentSide, latentSide];
+const pixelShape = (batch: number): Shape => [batch, 3, side, side];
+/** Of the divergence from a standard normal, a number: enough that latents are smooth and bear noise. */
+const divergenceWeight = 1e-3;
+
+export const trainVae = (settings: GeneratorSettings, state: StageState, threads?: number) =>
+  train(
+    { settings, stage: "vae", state, threads },
+    (w) => ({ loss: vaeLoss(w.in("vae"), settings) }),
+    (step) => vaeFeeds(settings, step),
+  );
+
+/**
+ * Squared and absolute differences of the picture, and the divergence. The second half of the batch shows the sentences of the first
+ * half laid out otherwise, and each latent is drawn towards the other's, less than halfway: what a generator that wavers
+ * between two layouts paints. The decoder learns to give the nearer of the two, so that no ghosts are seen.
+ */
+function vaeLoss(w: Weights, { sizes, vae: { batch } }: GeneratorSettings): Tensor {
+  const config = parseVaeConfig(vaeConfig(sizes), "the autoencoder");
+  const image = input("image", pixelShape(batch));
+  const { mean: centre, logVariance } = encode(w, image, config);
+  const z = add(centre, mul(exp(mul(logVariance, 0.5)), input("noise", latentShape(batch))));
+  const other = concat([slice(z, 0, batch / 2, batch), slice(z, 0, 0, batch / 2)], 0);
+  const drawn = add(z, mul(sub(other, z), input("pull", [batch, 1, 1, 1])));
+  const difference = sub(decode(w, drawn, config), image);
+  const divergence = mul(sub(add(mul(centre, centre), exp(logVariance)), add(logVariance, 1)), 0.5);
+  return add(add(meanSquare(difference), mean(abs(difference))), mul(mean(divergence), divergenceWeight));
+}
+
+const meanSquare = (x: Tensor): Tensor => mean(mul(x, x));
+
+const farthestPull = 0.42;
+
+function vaeFeeds({ seed, vae: { batch } }: GeneratorSettings, step: number): Feeds {
+  const random = new Random(seed, 1, step);
+  const half = batch / 2;
+  const scenes = Array.from({ length: half }, () => twoLayouts(random));
+  const image = [0, 1].flatMap((i) => scenes.map((layouts) => render(layouts[i]!)));
+  const pull = Array.from({ length: half }, () => (random.chance(0.3) ? 0 : random.between(0, farthestPull)));
+  return {
+    image: toSigned(image),
+    noise: normals(batch * latentChannels * latentSide ** 2, random),
+    pull: Float32Array.from([...pull, ...pull]),
+  };
+}
+
+/** Two scenes of one description; of any split, since pictures alone tell nothing about sentences. */
+function twoLayouts(random: Random): [Scene, Scene] {
+  const description = randomDescription(random);
+  const first = place(description, random);
+  return [first, place({ ...description, ground: first.ground }, random)];
+}
+
+/** Pixels as the autoencoder has them: [N, 3, side, side], -1 .. 1. */
+export function toSigned(pictures: readonly Pixels[]): Float32Array {
+  const area = side * side;
+  const result = new Float32Array(pictures.length * 3 * area);
+  for (const [n, pixels] of pictures.entries())
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < area; i++) result[(3 * n + c) * area + i] = pixels[3 * i + c]! / 127.5 - 1;
+  return result;
+}
+
+/** The way back, cut off at what a byte holds. */
+export function toPixels(signed: Float32Array): Pixels[] {
+  const area = side * side;
+  return Array.from({ length: signed.length / (3 * area) }, (_, n) => {
+    const pixels = new Uint8ClampedArray(3 * area); // it rounds and clamps
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < area; i++) pixels[3 * i + c] = 127.5 * (signed[(3 * n + c) * area + i]! + 1);
+    return new Uint8Array(pixels.buffer);
+  });
+}
+
+export function normals(count: number, random: Random): Float32Array {
+  return new Float32Array(count).map(() => random.normal());
+}
+
+/** The latents' means of pictures, before they are scaled. */
+export const latentsOf = (w: Weights, sizes: GeneratorSizes, batch: number): Tensor =>
+  encode(w.in("vae"), input("image", pixelShape(batch)), parseVaeConfig(vaeConfig(sizes), "the autoencoder")).mean;
+
+// ── Text encoder and U-Net ──────────────────────────────────────────────────────────────────────────────────────
+
+/** From noise to latents, as the pipeline's scheduler does it. */
+export const theStep: OneStep = oneStep({
+  kind: schedulerConfig._class_name,
+  predictionType: "v_prediction",
+  spacing: "trailing",
+});
+
+/** Latents, scaled, that the models paint for noise [N, 4, 16, 16] and ids [N, 77]. */
+export function paint(w: Weights, sizes: GeneratorSizes, noise: Tensor, ids: Tensor): Tensor {
+  const text = clipText(w.in("text_encoder"), ids, clipTextOptions(parseClipTextConfig(textConfig(sizes), "the text")));
+  const { scale, inputScale, timestep, skip, out } = theStep;
+  const output = unet(
+    w.in("unet"),
+    mul(noise, scale * inputScale),
+    constant([timestep], [1]),
+    text,
+    parseUnetConfig(unetConfig(sizes), "the U-Net"),
+  );
+  return add(mul(noise, skip * scale), mul(output, out));
+}
+
+export const paintingInputs = (batch: number): { noise: Tensor; ids: Tensor } => ({
+  noise: input("noise", latentShape(batch)),
+  ids: input("ids", [batch, tokenizer.length], "int64"),
+});
+
+/**
+ * Squared differences of latents at first, whose mean blurs what is not yet decided but shows the way; more and more Charbonnier's
+ * √(d² + c²), which prefers one of two layouts to something in between (Song & Dhariwal 2023, arXiv 2310.14189, section 3.3).
+ */
+function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings): Tensor {
+  const { noise, ids } = paintingInputs(batch);
+  const difference = sub(paint(w, sizes, noise, ids), input("wanted", latentShape(batch)));
+  const squares = mul(difference, difference);
+  const robust = mean(sub(sqrt(add(squares, charbonnier ** 2)), charbonnier));
+  return add(mul(mean(squares), input("squaresShare", [])), mul(robust, input("robustShare", [])));
+}
+
+const charbonnier = 0.1;
+/** The part of training after which nothing of the squares is left. */
+const squaresUntil = 0.7;
+
+/** Needs the latents of pictures, which the finished autoencoder tells. */
+export const trainUnet = (
+  settings: GeneratorSettings,
+  state: StageState,
+  encodePictures: (pictures: readonly Pixels[]) => Promise<Float32Array>,
+  threads?: number,
+) =>
+  train(
+    { settings, stage: "unet", state, threads },
+    (w) => ({ loss: unetLoss(w, settings) }),
+    (step) => unetFeeds(settings, step, encodePictures),
+  );
+
+async function unetFeeds(
+  { seed, unet: { batch, steps } }: GeneratorSettings,
+  step: number,
+  encodePictures: (pictures: readonly Pixels[]) => Promise<Float32Array>,
+): Promise<Feeds> {
+  const random = new Random(seed, 2, step);
+  const mixture = mixtureAt(step / steps);
+  const examples = Array.from({ length: batch }, () => coupledExample(random, mixture));
+  const share = Math.max(0, 1 - step / steps / squaresUntil);
+  return {
+    noise: joined(examples.map(({ noise }) => noise)),
+    ids: idsOf(examples.map(({ description }) => sentence(description))),
+    wanted: await encodePictures(examples.map(({ scene }) => render(scene))),
+    squaresShare: Float32Array.of(share),
+    robustShare: Float32Array.of(1 - share),
+  };
+}
+
+/** From one kind of shape to three. */
+export function mixtureAt(progress: number): Mixture {
+  if (progress < 0.06) return [1, 0, 0];
+  return progress < 0.2 ? [0.5, 0.5, 0] : wholeWorld;
+}
+
+export interface Example {
+  description: Description;
+  noise: Float32Array;
+  scene: Scene;
+}
+
+function coupledExample(random: Random, mixture: Mixture): Example {
+  const description = describeFrom(["training"], random, mixture);
+  const noise = normals(noiseChannels * noiseSide ** 2, random);
+  return { description, noise, scene: arrange(description, noise) };
+}
+
+/** A description of one of the splits. */
+export function describeFrom(splits: readonly Split[], random: Random, mixture: Mixture = wholeWorld): Description {
+  for (;;) {
+    const description = randomDescription(random, mixture);
+    if (splits.includes(splitOf(description))) return description;
+  }
+}
+
+export const idsOf = (sentences: readonly string[]): BigInt64Array =>
+  BigInt64Array.from(
+    sentences.flatMap((words) => tokenizer.padded(words)),
+    BigInt,
+  );
+
+export function joined(arrays: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    result.set(array, at);
+    at += array.length;
+  }
+  return result;
+}

@@ -1,0 +1,232 @@
+// `npm run train:generator`: trains the text-to-image model of the shapes world, counts what it draws right of sentences it never saw,
+// and writes it where Renoir looks for it. Stopped at any time, it goes on from its last checkpoint when it is started again.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { percent } from "./evaluation.ts";
+import { type Drawn, examineVae, heldOut, measureScaling, Painter, PictureEncoder } from "./generatorEvaluation.ts";
+import { readStage, type StageTrace, writePipeline, writeStage } from "./generatorFiles.ts";
+import {
+  type GeneratorSettings,
+  type Stage,
+  type StageProgress,
+  type StageState,
+  startStage,
+  type TrainedVae,
+  trainUnet,
+  trainVae,
+} from "./generatorTraining.ts";
+import { plotPng } from "./plot.ts";
+
+const project = fileURLToPath(new URL("../..", import.meta.url));
+const traceEvery = 50; // steps
+
+interface Options {
+  vaeSteps: number;
+  steps: number;
+  batch: number;
+  rate: number;
+  seed: number;
+  threads?: number;
+  checkpointEvery: number;
+  examineEvery: number;
+  tests: number;
+  fresh?: boolean;
+  asItStands?: boolean;
+  work: string;
+  out: string;
+  plot: string;
+}
+
+const command = () =>
+  new Command("train:generator")
+    .description("Trains the text-to-image model of the built-in shapes world.")
+    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 600)
+    .option("--steps <n>", "steps of text encoder and U-Net", Number, 8000)
+    .option("--batch <n>", "pictures in a step", Number, 16)
+    .option("--rate <x>", "highest learning rate", Number, 1e-3)
+    .option("--seed <n>", "seed of weights and data", Number, 1)
+    .option("--threads <n>", "threads (default: all cores)", Number)
+    .option("--checkpoint-every <n>", "steps between checkpoints", Number, 200)
+    .option("--examine-every <n>", "steps between examinations on held-out sentences", Number, 500)
+    .option("--tests <n>", "held-out sentences in the last examination", Number, 400)
+    .option("--fresh", "begin anew even if there is a checkpoint")
+    .option("--as-it-stands", "train no further: examine and write the model of the last checkpoint")
+    .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-generator"))
+    .option("--out <folder>", "where the trained model goes", join(project, "assets/shapes/generator"))
+    .option("--plot <file>", "where the plot goes", join(project, "docs/generator-training.png"))
+    .addHelpText("after", "\nExample: npm run train:generator -- --steps 8000 --threads 2");
+
+const settingsFrom = ({ seed, vaeSteps, steps, batch, rate }: Options): GeneratorSettings => ({
+  seed,
+  sizes: { textWidth: 96, textDepth: 2, unet: [48, 96, 96], vae: [16, 32, 48] },
+  vae: { steps: vaeSteps, batch: 8, peak: 2e-3, warmUp: 50 },
+  unet: { steps, batch, peak: rate, warmUp: 200 },
+});
+
+/** A stage as it runs: what it has learned, and what is told of it. */
+interface Course {
+  state: StageState;
+  trace: StageTrace[];
+}
+
+export async function main(args: readonly string[]): Promise<number> {
+  const options = command().parse(args, { from: "user" }).opts<Options>();
+  const settings = settingsFrom(options);
+  const vaeCourse = await courseOf("vae", settings, options);
+  await learnVae(settings, vaeCourse, options);
+  const { parameters } = vaeCourse.state;
+  const vae = { parameters, scaling: await measureScaling(settings.sizes, parameters, settings.seed) };
+  const course = await courseOf("unet", settings, options);
+  await learnUnet(settings, course, vae, options);
+  await finish(settings, { vae: vaeCourse, unet: course }, vae, options);
+  return 0;
+}
+
+async function courseOf(stage: Stage, settings: GeneratorSettings, options: Options): Promise<Course> {
+  const kept = options.fresh ? undefined : await readStage(options.work, settings, stage);
+  if (kept) say(`Going on from step ${kept.state.step} of ${stage}.safetensors in ${options.work}.`);
+  return kept ?? { state: startStage(settings, stage), trace: [] };
+}
+
+async function learnVae(settings: GeneratorSettings, course: Course, options: Options): Promise<void> {
+  const { threads, asItStands } = options;
+  if (asItStands || course.state.step === settings.vae.steps) return;
+  await follow("vae", trainVae(settings, course.state, threads), settings, course, options, async (parameters) => {
+    const share = await examineVae(settings.sizes, parameters, 64, threads);
+    say(`  pictures right after coding and decoding: ${percent(share)}`);
+    return share.right / share.of;
+  });
+}
+
+async function learnUnet(
+  settings: GeneratorSettings,
+  course: Course,
+  vae: TrainedVae,
+  options: Options,
+): Promise<void> {
+  const { threads, asItStands } = options;
+  if (asItStands || course.state.step === settings.unet.steps) return;
+  const encoder = await PictureEncoder.build(settings.sizes, vae, settings.unet.batch, threads);
+  const painter = await Painter.build(settings.sizes, vae.scaling, threads);
+  const steps = trainUnet(settings, course.state, (pictures) => encoder.encode(pictures), threads);
+  await follow("unet", steps, settings, course, options, async (parameters) => {
+    const drawn = await painter.examine({ ...parameters, ...vae.parameters }, 96, settings.seed);
+    say(`  right: ${describeDrawn(drawn)}`);
+    return shareOf(drawn[heldOut]);
+  });
+  await encoder.release();
+  await painter.release();
+}
+
+/** Runs a stage to its end: a line every few steps, an examination and a checkpoint now and then. */
+async function follow(
+  stage: Stage,
+  steps: AsyncIterable<StageProgress>,
+  settings: GeneratorSettings,
+  { state, trace }: Course,
+  options: Options,
+  examine: (parameters: StageState["parameters"]) => Promise<number>,
+): Promise<void> {
+  const meter = new Meter(settings[stage].steps);
+  for await (const progress of steps) {
+    meter.note(progress);
+    const isLast = progress.step === settings[stage].steps;
+    if (progress.step % traceEvery === 0 || isLast) {
+      const { entry, line } = meter.read();
+      trace.push(entry);
+      say(line);
+      if (progress.step % options.examineEvery === 0 || isLast)
+        trace[trace.length - 1] = { ...entry, right: round(await examine(state.parameters)) };
+    }
+    if (progress.step % options.checkpointEvery === 0 || isLast)
+      await writeStage(options.work, settings, stage, state, trace);
+  }
+}
+
+/** The last examination on many sentences, and the files. */
+async function finish(
+  settings: GeneratorSettings,
+  courses: Record<Stage, Course>,
+  vae: TrainedVae,
+  options: Options,
+): Promise<void> {
+  const { sizes, seed } = settings;
+  const parameters = { ...courses.unet.state.parameters, ...vae.parameters };
+  const painter = await Painter.build(sizes, vae.scaling, options.threads);
+  const drawn = await painter.examine(parameters, options.tests, seed + 1);
+  await painter.release();
+  const coded = await examineVae(sizes, vae.parameters, options.tests, options.threads);
+  say(`Pictures right after coding and decoding: ${percent(coded)}.`);
+  say(["Sentences drawn right at one try:", describeDrawn(drawn, "\n  ")].join("\n  "));
+  await writePipeline(options.out, sizes, parameters, vae.scaling);
+  const record = {
+    settings,
+    reached: { vae: courses.vae.state.step, unet: courses.unet.state.step },
+    coded,
+    drawn,
+    trace: { vae: courses.vae.trace, unet: courses.unet.trace },
+  };
+  await writeFile(join(options.out, "training.json"), `${JSON.stringify(record, null, 1)}\n`);
+  await mkdir(join(options.plot, ".."), { recursive: true });
+  await writeFile(options.plot, await plotPng(curvesOf(courses.unet.trace)));
+  say(`Written: the model in ${options.out}, ${options.plot}.`);
+}
+
+const shareOf = (share: { right: number; of: number } | undefined) => (share ? share.right / share.of : 0);
+
+const describeDrawn = (drawn: Drawn, separator = ", "): string =>
+  Object.entries(drawn)
+    .map(([name, share]) => `${name} ${percent(share)}`)
+    .join(separator);
+
+function curvesOf(trace: readonly StageTrace[]) {
+  const points = (of: (entry: StageTrace) => number | undefined) =>
+    trace.flatMap((entry): [number, number][] => (of(entry) === undefined ? [] : [[entry.step, of(entry)!]]));
+  return {
+    title: "The shapes generator: learning to draw in one step",
+    xLabel: "steps",
+    low: 0,
+    high: 1,
+    curves: [
+      { label: "loss", colour: "#c0392b", points: points(({ loss }) => loss) },
+      { label: "drawn right, held out", colour: "#1e8449", points: points(({ right }) => right) },
+    ],
+  };
+}
+
+/** Averages over the steps since the last line, the rate, and the time left at that rate. */
+class Meter {
+  readonly #total: number;
+  #notes: StageProgress[] = [];
+  #since = performance.now();
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  note(progress: StageProgress): void {
+    this.#notes.push(progress);
+  }
+
+  read(): { entry: StageTrace; line: string } {
+    const rate = this.#notes.length / ((performance.now() - this.#since) / 1000);
+    const { step } = this.#notes.at(-1)!;
+    const mean = (key: "loss" | "norm") =>
+      round(this.#notes.reduce((sum, note) => sum + note[key], 0) / this.#notes.length);
+    const entry = { step, loss: mean("loss"), norm: mean("norm") };
+    this.#notes = [];
+    this.#since = performance.now();
+    const left = (this.#total - step) / rate;
+    const time = `${Math.floor(left / 60)} min ${Math.floor(left % 60)} s left`;
+    return {
+      entry,
+      line: `${step}/${this.#total}  loss ${entry.loss.toFixed(4)}  ${rate.toFixed(2)} steps/s  ${time}`,
+    };
+  }
+}
+
+const round = (x: number) => Math.round(x * 1e4) / 1e4;
+const say = (line: string) => process.stderr.write(`${line}\n`);
