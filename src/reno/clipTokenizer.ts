@@ -2,9 +2,10 @@
 // a pattern, each word's bytes joined pair by pair in the order of the merges.
 
 import { WeightError } from "../errors.ts";
+import { fixText } from "./fixText.ts";
 
 /** What turns a typed prompt into the text that is cut into words. The hosts differ, and it shows on odd prompts only. */
-export type Cleaning = "basic" | "fast";
+export type Cleaning = "ftfy" | "basic" | "fast";
 
 export interface ClipTokenizer {
   /** A text's ids, without begin and end. `padIsText`: a padding token typed in the prompt is a word as any other, as in open_clip. */
@@ -46,11 +47,13 @@ const BEGIN = "<|startoftext|>";
 const END = "<|endoftext|>";
 const PLACES = 77;
 
-/** The words of a cleaned text: contractions, runs of letters, single digits, runs of anything else. Case is ignored as upstream does. */
+/** The words of a cleaned text: contractions, runs of letters, single digits, runs of anything else. Case is ignored: "ſ" is an s too. */
 const WORDS = /<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/giu;
+/** CLIPTokenizerFast minds the case. */
+const WORDS_FAST = new RegExp(WORDS.source, "gu");
 
 export function clipTokenizer(vocabulary: ClipVocabulary, options: ClipTokenizerOptions = {}): ClipTokenizer {
-  const { name = "the tokenizer", begin = BEGIN, end = END, length = PLACES, cleaning: usual = "basic" } = options;
+  const { name = "the tokenizer", begin = BEGIN, end = END, length = PLACES, cleaning: usual = "ftfy" } = options;
   const { pad = end, unknown = end, added = [] } = options;
   const idOf = (token: string) => {
     const id = vocabulary.ids.get(token);
@@ -71,7 +74,7 @@ export function clipTokenizer(vocabulary: ClipVocabulary, options: ClipTokenizer
     const pattern = padIsText ? specialsButPad : specials;
     return text.split(pattern).flatMap((part, i) => {
       if (i % 2 === 1) return [idOf(part)];
-      const words = cleanings[cleaning](part).match(WORDS) ?? [];
+      const words = cleanings[cleaning](part).match(cleaning === "fast" ? WORDS_FAST : WORDS) ?? [];
       return words.flatMap((word) => join(word)).map((token) => vocabulary.ids.get(token) ?? ids.unknown);
     });
   }
@@ -90,11 +93,15 @@ function specialPattern(tokens: readonly string[]): RegExp {
 }
 
 const cleanings: Readonly<Record<Cleaning, (text: string) => string>> = {
-  /** CLIPTokenizer without the ftfy package, as diffusers and ComfyUI have it: BERT's cleaning, with accents and punctuation left alone. */
-  basic: (text) => lower(text.replace(DROPPED, "").replace(CHINESE, " $& ").normalize("NFC")),
+  /** CLIPTokenizer where the ftfy package is installed: with A1111, Forge and ReNO. */
+  ftfy: (text) => fixText(text).replace(SPACES, " ").trim().toLowerCase(),
+  /** CLIPTokenizer where it is not, as with ComfyUI: BERT's cleaning, with accents and punctuation left alone. */
+  basic: (text) => text.replace(DROPPED, "").replace(CHINESE, " $& ").normalize("NFC").toLowerCase(),
   /** CLIPTokenizerFast, as transformers' CLIPProcessor has it. */
-  fast: (text) => lower(text.normalize("NFC").replace(/\p{White_Space}+/gu, " ")),
+  fast: (text) => lowerEach(text.normalize("NFC").replace(SPACES, " ")),
 };
+
+const SPACES = /\p{White_Space}+/gu;
 
 /** What Python calls category C, but tabs and line ends, which are spaces; and the replacement character. */
 const DROPPED = /(?![\t\n\r])[\p{C}\ufffd]/gu;
@@ -103,7 +110,9 @@ const DROPPED = /(?![\t\n\r])[\p{C}\ufffd]/gu;
 const CHINESE =
   /[\u{4e00}-\u{9fff}\u{3400}-\u{4dbf}\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b820}-\u{2ceaf}\u{f900}-\u{faff}\u{2f800}-\u{2fa1f}]/gu;
 
-const lower = (text: string) => text.toLowerCase();
+/** Character by character, as Rust does it there: a final Σ becomes σ and not ς. */
+const lowerEach = (text: string) =>
+  text.replace(/\p{Changes_When_Lowercased}/gu, (character) => character.toLowerCase());
 
 /** Splits a word into tokens: its bytes as letters, the last one marked, and again and again the pair joined that merges list first. */
 function bytePairs({ merges, ids }: ClipVocabulary): (word: string) => readonly string[] {
