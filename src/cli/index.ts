@@ -5,12 +5,21 @@ import { Command, CommanderError } from "commander";
 import { registerDoctor } from "./doctor.ts";
 import { registerInfo } from "./info.ts";
 import { registerModels } from "./models.ts";
+import { registerNoise } from "./noise.ts";
 import { registerRank } from "./rank.ts";
 import { registerScore } from "./score.ts";
 import { exitStatus, messageOf } from "./usage.ts";
 import { registerWatch } from "./watch.ts";
 
-const commands = [registerScore, registerRank, registerInfo, registerWatch, registerModels, registerDoctor];
+const commands = [
+  registerScore,
+  registerRank,
+  registerInfo,
+  registerWatch,
+  registerModels,
+  registerNoise,
+  registerDoctor,
+];
 
 /** Runs one command line; gives its exit status: 0 done, 1 some item failed, 2 wrong usage. */
 export async function main(args: readonly string[]): Promise<number> {
