@@ -93,14 +93,14 @@ export async function examineVae(
 ): Promise<Share> {
   const w = Weights.fromInputs(shapesOf(sizes, ["vae"]));
   const config = parseVaeConfig(vaeConfig(sizes), "the autoencoder");
-  const image = decode(w.in("vae"), latentsOf(w, sizes, batch), config);
-  const session = await compiled({ image }, threads);
+  const decoded = decode(w.in("vae"), latentsOf(w, sizes, batch), config);
+  const session = await compiled({ decoded }, threads);
   const share: Share = { right: 0, of: 0 };
   for (let i = 0; share.of < count; i++) {
     const pictures = randomPictures(batch, new Random(testKey, 1, i));
     const signed = toSigned(pictures.map(({ pixels }) => pixels));
-    const { image: again } = await session.run({ ...parameters, image: signed });
-    for (const [k, pixels] of toPixels(again!).entries()) {
+    const { decoded } = await session.run({ ...parameters, image: signed });
+    for (const [k, pixels] of toPixels(decoded!).entries()) {
       share.of++;
       if (check(pixels, sentence(pictures[k]!.description)).right) share.right++;
     }

@@ -40,9 +40,12 @@ export interface StageTrace extends StageProgress {
 const kinds = ["weight", "mean", "square"] as const;
 const checkpointFile = (stage: Stage) => `${stage}.safetensors`;
 
-/** What a stage's weights depend on: the settings of another stage may change without harm, but for the autoencoder's. */
-const settingsOf = (settings: GeneratorSettings, stage: Stage) =>
-  stage === "vae" ? { seed: settings.seed, vae: settings.vae, sizes: settings.sizes.vae } : settings;
+/** What must be the same for a stage to go on. Of the U-Net's steps there may be more or fewer: its rate falls to the end that is set now. */
+function settingsOf({ seed, sizes, vae, unet }: GeneratorSettings, stage: Stage): object {
+  if (stage === "vae") return { seed, vae, sizes: sizes.vae };
+  const { steps: _, ...rest } = unet;
+  return { seed, sizes, vae, unet: rest };
+}
 
 /** Weights, moments and trace in one file, so that either all of a step is kept or nothing. */
 export async function writeStage(
@@ -74,7 +77,7 @@ export async function readStage(
   const checkpoint = await openCheckpoint(join(folder, checkpointFile(stage))).catch(() => undefined);
   if (!checkpoint) return undefined;
   const { settings: kept, step, optimiserSteps, trace } = JSON.parse(checkpoint.metadata.standing ?? "{}");
-  if (!isDeepStrictEqual(kept, JSON.parse(JSON.stringify(settingsOf(settings, stage))))) return undefined;
+  if (!isDeepStrictEqual(kept, settingsOf(settings, stage))) return undefined;
   const tables: Record<string, Record<string, Float32Array>> = { weight: {}, mean: {}, square: {} };
   for (const [name, stored] of checkpoint.tensors) {
     const slash = name.indexOf("/");
@@ -160,8 +163,9 @@ function float16Bits(value: number): number {
   number[0] = value;
   const sign = (bits[0]! >>> 16) & 0x8000;
   const size = Math.abs(number[0]!);
+  if (Number.isNaN(size)) return 0x7e00;
   if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24); // without a leading one
-  if (size >= 65520) return sign | (Number.isNaN(size) ? 0x7e00 : 0x7c00);
+  if (size >= 65520) return sign | 0x7c00;
   const exponent = Math.floor(Math.log2(size));
   return sign | (((exponent + 14) << 10) + roundToEven((size / 2 ** exponent) * 2 ** 10)); // a carry runs into the exponent
 }

@@ -43,9 +43,9 @@ interface Options {
 const command = () =>
   new Command("train:generator")
     .description("Trains the text-to-image model of the built-in shapes world.")
-    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 600)
-    .option("--steps <n>", "steps of text encoder and U-Net", Number, 8000)
-    .option("--batch <n>", "pictures in a step", Number, 16)
+    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 500)
+    .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
+    .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
     .option("--seed <n>", "seed of weights and data", Number, 1)
     .option("--threads <n>", "threads (default: all cores)", Number)
@@ -57,7 +57,7 @@ const command = () =>
     .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-generator"))
     .option("--out <folder>", "where the trained model goes", join(project, "assets/shapes/generator"))
     .option("--plot <file>", "where the plot goes", join(project, "docs/generator-training.png"))
-    .addHelpText("after", "\nExample: npm run train:generator -- --steps 8000 --threads 2");
+    .addHelpText("after", "\nExample: npm run train:generator -- --steps 12000 --threads 2");
 
 const settingsFrom = ({ seed, vaeSteps, steps, batch, rate }: Options): GeneratorSettings => ({
   seed,
