@@ -1,0 +1,301 @@
+// A1111's and Forge's infotext as a recipe (Forge dfdcbab6: modules/processing.py, sd_samplers_kdiffusion.py, rng.py).
+
+import { RequestError } from "../../errors.ts";
+import type { ImageMetadata } from "../../metadata/index.ts";
+import { noise } from "../noise/index.ts";
+import type { OneStep } from "../oneStep.ts";
+import type { Conditioning, Embedding, Pipeline, Size } from "../pipeline.ts";
+import { chunks, type Emphasis, emphases, emphasized, emptyChunk } from "../prompt/a1111.ts";
+import { joined } from "../prompt/chunk.ts";
+import { textsInTime } from "../prompt/schedule.ts";
+import { alphasCumprod } from "../schedule.ts";
+import {
+  type Candidate,
+  checkedSide,
+  type LatentShape,
+  notOneStep,
+  type Recipe,
+  type RecipeOptions,
+  unknownSeed,
+  wholeLatents,
+} from "./making.ts";
+import { a1111Samplers, type Sampler } from "./samplers.ts";
+import { a1111Aliases, a1111Schedules } from "./schedules.ts";
+import { amplified, descend, SigmaTable, untouched } from "./sigmas.ts";
+
+export function a1111Recipe(metadata: ImageMetadata, options: RecipeOptions): Recipe {
+  const told = new Told(metadata, options);
+  const { prompt, negativePrompt } = told;
+  if (!options.anySteps) checkOneStep(told);
+  return {
+    host: told.host,
+    prompt,
+    negativePrompt,
+    guidance: told.guidance,
+    seed: told.seed,
+    model: told.text("Model") ?? null,
+    ...told.size,
+    notes: told.notes,
+    rounding: "down",
+    condition: (pipeline) => condition(told, pipeline, options.anySteps ?? false),
+    noises: (shape) => candidates(told, shape),
+    others: [],
+  };
+}
+
+/** The settings line, read. */
+class Told {
+  readonly host: string;
+  readonly prompt: string;
+  readonly negativePrompt: string;
+  readonly seed: number | bigint;
+  readonly size: Size;
+  readonly notes: string[];
+  readonly #settings: ImageMetadata["settings"];
+
+  constructor(metadata: ImageMetadata, { imageSize }: RecipeOptions) {
+    this.#settings = metadata.settings;
+    this.host = metadata.host ?? "a1111";
+    if (metadata.prompt === null) throw new RequestError("The file names no prompt.", { hint: "Give one yourself." });
+    if (metadata.seed === null) throw unknownSeed();
+    this.prompt = metadata.prompt;
+    this.negativePrompt = metadata.negativePrompt ?? "";
+    this.seed = metadata.seed;
+    const own =
+      imageSize ?? (metadata.width && metadata.height ? { width: metadata.width, height: metadata.height } : undefined);
+    this.notes = unfollowed.flatMap(([key, what]) => (this.has(key) ? [what] : []));
+    this.size = this.#drawnSize(own);
+    if (networks(this.prompt).length > 0) {
+      this.notes.push(`The prompt names ${networks(this.prompt).join(", ")}, which is not applied.`);
+    }
+  }
+
+  has(key: string): boolean {
+    return key in this.#settings;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.#settings[key];
+    return value === undefined ? undefined : String(value);
+  }
+
+  number(key: string): number | undefined {
+    const value = Number(this.#settings[key] ?? Number.NaN);
+    return Number.isFinite(value) ? value : undefined;
+  }
+
+  get steps(): number {
+    return this.number("Steps") ?? 1;
+  }
+
+  /** "Skip Early CFG" leaves the negative prompt out of the first step. */
+  get guidance(): number {
+    return this.has("Skip Early CFG") ? 1 : (this.number("CFG scale") ?? 7);
+  }
+
+  get emphasis(): Emphasis {
+    return emphases.find((each) => each === this.text("Emphasis")) ?? "Original";
+  }
+
+  get isForge(): boolean {
+    return this.host === "forge";
+  }
+
+  /** "DPM++ 2M Karras" is A1111's older way to say both. */
+  get samplerAndSchedule(): { name: string; sampler: Sampler | undefined; schedule: string } {
+    const said = this.text("Sampler") ?? "Euler";
+    const type = this.text("Schedule type") ?? "Automatic";
+    for (const [alias, label] of [
+      ...[...a1111Schedules.keys()].map((each) => [each, each] as const),
+      ...a1111Aliases,
+    ]) {
+      const name = said.slice(0, -alias.length - 1);
+      if (said.endsWith(` ${alias}`) && a1111Samplers.has(name)) {
+        return { name, sampler: a1111Samplers.get(name), schedule: label };
+      }
+    }
+    const sampler = a1111Samplers.get(said);
+    const known = a1111Aliases.get(type) ?? type;
+    return { name: said, sampler, schedule: known === "Automatic" ? (sampler?.schedule ?? "Uniform") : known };
+  }
+
+  /** Infotext's size, unless the file has none; what an upscaler made of the picture afterwards does not count. */
+  #drawnSize(own: Size | undefined): Size {
+    const [, width, height] = /^(\d+)x(\d+)$/.exec(this.text("Size") ?? "") ?? [];
+    const said = width && height ? { width: Number(width), height: Number(height) } : own;
+    if (!said) {
+      throw new RequestError("Neither the file's text nor its pixels tell the picture's size.", {
+        hint: "Give a size yourself.",
+      });
+    }
+    const size = checkedSide(wholeLatents(said), `The picture's size is ${said.width}x${said.height}`);
+    if (own && (own.width !== size.width || own.height !== size.height)) {
+      this.notes.push(
+        `The file has ${own.width}x${own.height} pixels, but the picture was drawn at ${size.width}x${size.height}: something changed its size afterwards.`,
+      );
+    }
+    return size;
+  }
+}
+
+/** What changes the picture and is not repeated here. */
+const unfollowed: readonly (readonly [key: string, note: string])[] = [
+  ["Lora hashes", "LoRAs are not applied."],
+  ["TI", "Textual inversions are not applied: their names stay in the prompt as words."],
+  ["Tiling", "The picture was made to be tiled, which is not repeated."],
+  ["Face restoration", "Faces were restored, which is not repeated."],
+  ["Refiner", "A second model refined the picture, which is not repeated."],
+  ["Token merging ratio", "Tokens were merged, which is not repeated."],
+  ["ControlNet 0", "ControlNet steered the picture, which is not repeated."],
+  ["VAE", "The picture was decoded by a VAE of its own; the model's is used."],
+  ["Module 1", "Modules beside the checkpoint were used; the model's own are taken."],
+  ["VAE Decoder", "The picture was decoded by an approximation; the whole VAE is used."],
+  ["freeu_enabled", "FreeU changed the model, which is not repeated."],
+  ["FP8 weight", "The weights were rounded to 8 bits, which is not repeated."],
+  ["Diffusion in Low Bits", "The weights were rounded, which is not repeated."],
+];
+
+const NETWORK = /<(\w+):([^>]+)>/g;
+const networks = (prompt: string): string[] => [...prompt.matchAll(NETWORK)].map(([tag]) => tag);
+
+// ---- whether it is one step
+
+function checkOneStep(told: Told): void {
+  const { steps, samplerAndSchedule: chosen } = told;
+  if (steps !== 1) {
+    throw notOneStep(`The picture was drawn in ${steps} steps ("Steps: ${steps}"); only one step can be made again.`);
+  }
+  const hires = ["Hires upscale", "Hires steps", "Hires resize", "Hires upscaler"].find((key) => told.has(key));
+  if (hires) {
+    throw notOneStep(`The picture was drawn a second time at a larger size ("${hires}"), which is more than one step.`);
+  }
+  if (told.has("Denoising strength")) {
+    throw notOneStep(
+      `The picture was made from another one ("Denoising strength: ${told.text("Denoising strength")}"), which is not in the file.`,
+    );
+  }
+  if (parts(told.prompt).length > 1) {
+    throw notOneStep('The prompt is composed of several with "AND", which is not done here.');
+  }
+  if (!chosen.sampler) {
+    throw notOneStep(`The sampler is "${chosen.name}"; known are ${[...a1111Samplers.keys()].join(", ")}.`);
+  }
+  if (chosen.sampler.refused) throw notOneStep(`The sampler ${chosen.name} ${chosen.sampler.refused}.`);
+  if (!a1111Schedules.has(chosen.schedule)) {
+    throw notOneStep(`The schedule is "${chosen.schedule}"; known are ${[...a1111Schedules.keys()].join(", ")}.`);
+  }
+  stepOf(told, { alphasCumprod: alphasCumprod(), predictionType: "epsilon" });
+}
+
+// ---- the step
+
+function stepOf(told: Told, model: Pick<Pipeline, "alphasCumprod" | "predictionType">): OneStep {
+  const { name, sampler, schedule } = told.samplerAndSchedule;
+  if (sampler!.untouched) return untouched(1);
+  const plain = SigmaTable.of(model.alphasCumprod);
+  const table = told.has("Noise Schedule") ? plain.withZeroTerminalSnr() : plain;
+  const [from, to] = levels(told, sampler!, schedule, table);
+  const pure = told.text("SGM noise multiplier") === "True";
+  if (sampler!.toLowest) return descend(table, { from, at: table.max, to: table.min, pure }, model.predictionType);
+  if (to > 0 && sampler!.leaves !== "share") {
+    throw notOneStep(
+      `One step of ${name} on the schedule ${schedule} ends above 0, where it goes on with noise of its own.`,
+    );
+  }
+  return descend(table, { from, to, pure }, model.predictionType);
+}
+
+/** The noise level that the step begins at, and the one that it ends at. */
+function levels(told: Told, sampler: Sampler, schedule: string, whole: SigmaTable): [number, number] {
+  const table = sampler.everyTwentieth ? whole.everyTwentieth() : whole;
+  const oneMore = sampler.oneMore || told.text("Discard penultimate sigma") === "True";
+  const options = {
+    min: told.number("Schedule min sigma") ?? table.min,
+    max: told.number("Schedule max sigma") ?? table.max,
+    rho: told.number("Schedule rho"),
+  };
+  const all = a1111Schedules.get(schedule)!(oneMore ? 2 : 1, table, options);
+  return oneMore ? [all[0]!, all.at(-1)!] : [all[0]!, all[1]!];
+}
+
+// ---- the prompts
+
+async function condition(told: Told, pipeline: Pipeline, anySteps: boolean): Promise<Conditioning> {
+  const [{ text, weight }] = parts(told.prompt) as [WeightedPart];
+  const positive = await encode(told, pipeline, text);
+  if (anySteps) return { positive, guidance: 1, step: pipeline.step };
+  const step = stepOf(told, pipeline);
+  // Forge leaves the negative prompt out before it looks at the weight, and then multiplies what is there.
+  if (told.isForge && told.guidance === 1) return { positive, guidance: 1, step: amplified(step, weight) };
+  const guidance = told.guidance * weight;
+  if (guidance === 1) return { positive, guidance, step };
+  return { positive, negative: await encode(told, pipeline, told.negativePrompt), guidance, step };
+}
+
+interface WeightedPart {
+  readonly text: string;
+  readonly weight: number;
+}
+
+const WEIGHT = /^([\s\S]*?)(?:\s*:\s*([-+]?(?:\d+\.?|\d*\.\d+)))?\s*$/;
+
+/** Prompts that AND composes, each with the weight after its colon: ":1.2" at a prompt's end counts without any AND, and so does a time of day. */
+function parts(prompt: string): WeightedPart[] {
+  const bare = prompt.replace(NETWORK, "");
+  return bare.split(/(?<![\p{L}\p{N}_])AND(?![\p{L}\p{N}_])/u).map((part) => {
+    const [, text = part, weight = "1"] = WEIGHT.exec(part) ?? [];
+    return { text, weight: Number(weight) };
+  });
+}
+
+/** All that the prompt becomes in time is encoded at once, as the mean of the states is taken over all of it; the first is what counts. */
+async function encode(told: Told, pipeline: Pipeline, prompt: string): Promise<Embedding> {
+  const { tokenizer } = pipeline;
+  const { emphasis } = told;
+  const steps = told.steps * (told.samplerAndSchedule.sampler?.twice ? 2 : 1);
+  const texts = textsInTime(prompt, steps).map((text) => chunks(text, tokenizer, emphasis));
+  const count = Math.max(...texts.map((text) => text.length));
+  const skipLayers = Math.max((told.number("Clip skip") ?? 1) - 1, 0);
+  const states: Embedding[] = [];
+  for (let i = 0; i < count; i++) {
+    const together = texts.map((text) => text[i] ?? emptyChunk(tokenizer));
+    const encoded = await pipeline.encodeChunks(
+      together.map(({ ids }) => ids),
+      { skipLayers },
+    );
+    states.push(emphasized(encoded, together, emphasis)[0]!);
+  }
+  return joined(states);
+}
+
+// ---- the noise
+
+const sources = {
+  cuda: { rng: "cuda", name: "noise as CUDA draws it" },
+  nv: { rng: "cuda", name: 'noise by "RNG: NV"' },
+  cpu: { rng: "cpu", name: "noise as a CPU draws it" },
+} as const;
+
+/** "GPU" is the default and leaves no word in the file; on a machine without a GPU it is the CPU's noise. */
+const bySaid: Readonly<Record<string, readonly (keyof typeof sources)[]>> = { CPU: ["cpu"], NV: ["nv"] };
+
+function candidates(told: Told, shape: LatentShape): Candidate[] {
+  const said = bySaid[told.text("RNG") ?? "GPU"] ?? ["cuda", "cpu"];
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(told.text("Seed resize from") ?? "") ?? [];
+  const subseed = told.text("Variation seed");
+  return said.map((source) => ({
+    name: sources[source].name,
+    latents: () =>
+      noise({
+        host: "a1111",
+        seed: told.seed,
+        shape: [...shape],
+        rng: sources[source].rng,
+        ...(subseed !== undefined && {
+          subseed: BigInt(subseed),
+          subseedStrength: told.number("Variation seed strength") ?? 0,
+        }),
+        ...(width && height && { resizeFrom: { width: Number(width), height: Number(height) } }),
+      }),
+  }));
+}

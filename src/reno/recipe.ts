@@ -1,0 +1,115 @@
+// The very picture: from what a file says about its making to the conditioning, step and noise that the host had, and to the picture.
+
+import { RequestError } from "../errors.ts";
+import type { ImageMetadata } from "../metadata/index.ts";
+import { a1111Recipe } from "./hosts/a1111.ts";
+import { comfyRecipe } from "./hosts/comfyui.ts";
+import type { Candidate, LatentShape, Recipe, RecipeOptions } from "./hosts/making.ts";
+import { renoirRecipe } from "./hosts/renoir.ts";
+import type { Conditioning, Pipeline, Size } from "./pipeline.ts";
+
+export type { Recipe, RecipeOptions } from "./hosts/making.ts";
+
+/** Hosts whose infotext follows A1111's rules for prompts, samplers and noise. */
+const likeA1111 = new Set(["a1111", "forge"]);
+
+/** Throws where the file does not say enough, or tells of a picture that one step can not give. */
+export function recipeOf(metadata: ImageMetadata, options: RecipeOptions = {}): Recipe {
+  const { host, settings } = metadata;
+  if (/^Renoir/i.test(String(settings.Version ?? ""))) return renoirRecipe(metadata, options);
+  if (metadata.graph) return comfyRecipe(metadata, metadata.graph, options);
+  if (host !== null && likeA1111.has(host)) return a1111Recipe(metadata, options);
+  if (host === null) {
+    throw new RequestError("The file says nothing about how the picture was made.", {
+      hint: "Give prompt, seed and size yourself.",
+    });
+  }
+  if (options.anySteps) return a1111Recipe(metadata, options);
+  throw new RequestError(
+    `The picture is ${host}'s, whose pictures are not made again here: A1111's, Forge's and ComfyUI's are.`,
+    {
+      hint: "Its prompt and seed can be taken all the same, and drawn in one step by a one-step model: ask for any number of steps.",
+    },
+  );
+}
+
+export interface Original extends Size {
+  /** RGB, row by row. */
+  readonly data: Uint8Array;
+  readonly channels: 3;
+}
+
+export interface Recreated extends Size {
+  /** [3, H, W], 0..1 */
+  readonly pixels: Float32Array;
+  /** RGB, row by row, as the host rounds. */
+  readonly bytes: Uint8Array;
+  /** The noise [1, C, h, w] before scaling. */
+  readonly latents: Float32Array;
+  readonly conditioning: Conditioning;
+  /** Mean of absolute differences from the original, 0..255. */
+  readonly difference?: number;
+  /** Which of the possible noises it was. */
+  readonly candidate: string;
+  /** The recipe that gave it: a file may tell of several pictures. */
+  readonly recipe: Recipe;
+}
+
+/** So near to the original that no other candidate is tried: JPEG alone moves pixels further. */
+const nearEnough = 1;
+
+/** Makes the picture again: tries what the file leaves open, keeps the nearest to the original, or the likeliest without one. */
+export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Original): Promise<Recreated> {
+  let best: Recreated | undefined;
+  for (const one of [recipe, ...recipe.others]) {
+    const { shape, conditioning } = await prepare(pipeline, one);
+    for (const candidate of one.noises(shape)) {
+      const made = await draw(pipeline, one, candidate, conditioning, original);
+      if (made.difference === undefined || made.difference <= nearEnough) return made;
+      if (!best || made.difference < best.difference!) best = made;
+    }
+  }
+  return best!;
+}
+
+async function prepare(
+  pipeline: Pipeline,
+  recipe: Recipe,
+): Promise<{ shape: LatentShape; conditioning: Conditioning }> {
+  const conditioning = await recipe.condition(pipeline);
+  return { shape: pipeline.latentShape(pipeline.checkedSize(recipe)), conditioning };
+}
+
+async function draw(
+  pipeline: Pipeline,
+  recipe: Recipe,
+  { name, latents }: Candidate,
+  conditioning: Conditioning,
+  original: Original | undefined,
+): Promise<Recreated> {
+  const { prompt, width, height } = recipe;
+  const made = await pipeline.generate({ prompt, width, height, latents: latents(), conditioning });
+  const bytes = toBytes(made.pixels, recipe.rounding);
+  const comparable = original && original.width === width && original.height === height;
+  const difference = comparable ? meanDifference(bytes, original.data) : undefined;
+  return { ...made, bytes, conditioning, candidate: name, recipe, ...(difference !== undefined && { difference }) };
+}
+
+/** [3, H, W] in 0..1 to RGB bytes. */
+function toBytes(pixels: Float32Array, rounding: Recipe["rounding"]): Uint8Array {
+  const area = pixels.length / 3;
+  const half = rounding === "nearest" ? 0.5 : 0;
+  const bytes = new Uint8Array(pixels.length);
+  for (let i = 0; i < area; i++) {
+    for (let channel = 0; channel < 3; channel++) {
+      bytes[3 * i + channel] = Math.floor(Math.fround(255 * pixels[channel * area + i]!) + half);
+    }
+  }
+  return bytes;
+}
+
+function meanDifference(a: Uint8Array, b: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!);
+  return sum / a.length;
+}
