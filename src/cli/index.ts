@@ -1,14 +1,16 @@
 // The `renoir` command: its commands are listed here, one file each.
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerDoctor } from "./doctor.ts";
+import { registerGenerate } from "./generate.ts";
 import { registerInfo } from "./info.ts";
 import { registerModels } from "./models.ts";
 import { registerNoise } from "./noise.ts";
 import { registerRank } from "./rank.ts";
+import { registerRefine } from "./refine.ts";
 import { registerScore } from "./score.ts";
 import { exitStatus, messageOf } from "./usage.ts";
+import { version } from "./version.ts";
 import { registerWatch } from "./watch.ts";
 
 const commands = [
@@ -17,6 +19,8 @@ const commands = [
   registerInfo,
   registerWatch,
   registerModels,
+  registerGenerate,
+  registerRefine,
   registerNoise,
   registerDoctor,
 ];
@@ -33,18 +37,15 @@ export async function main(args: readonly string[]): Promise<number> {
 
 export function createProgram(): Command {
   const program = new Command("renoir")
-    .description("Scores, sorts and filters generated images with human-preference reward models, on your own machine.")
+    .description(
+      "Scores, sorts, filters and refines generated images with human-preference reward models, on your own machine.",
+    )
     .version(version())
     .exitOverride()
     .showHelpAfterError("Add --help to see what can be given, with examples.")
     .addHelpText("after", "\nExample:\n  $ renoir score outputs/ --sort\n");
   for (const register of commands) register(program);
   return program;
-}
-
-function version(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return JSON.parse(readFileSync(file, "utf8")).version;
 }
 
 function explain(error: unknown): number {

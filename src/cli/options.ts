@@ -60,7 +60,7 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError("It is no whole number from 1. Write it as in 10.");
 }
 
-const collect = (text: string, earlier: string[] = []): string[] => [...earlier, text];
+export const collect = (text: string, earlier: string[] = []): string[] => [...earlier, text];
 
 export const addRunFlags = (command: Command): Command =>
   command

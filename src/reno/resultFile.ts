@@ -30,15 +30,19 @@ export interface Latents {
 /** What a refinement did, as its file tells it. */
 export interface Refinement {
   readonly settings: Record<string, unknown>;
-  /** Steps that were evaluated, the untouched noise not counted. */
+  /** Looks at a picture, the untouched one included. */
   readonly iterations: number;
   readonly best: number;
   readonly scores: { readonly before: Record<string, number>; readonly after: Record<string, number> };
 }
 
+/** How floats become bytes: diffusers and Renoir round to the nearest, A1111 and ComfyUI cut the fraction off. */
+export type Rounding = "nearest" | "down";
+
 export interface ResultPicture {
   /** [3, H, W], 0..1 */
   readonly pixels: Float32Array;
+  readonly rounding?: Rounding | undefined;
   readonly width: number;
   readonly height: number;
   readonly texts: readonly Text[];
@@ -51,7 +55,7 @@ const LATENTS = "rnLT";
 
 export async function resultFile(picture: ResultPicture): Promise<Uint8Array> {
   const { width, height, latents, refinement } = picture;
-  const encoded = await sharp(toBytes(picture.pixels), { raw: { width, height, channels: 3 } })
+  const encoded = await sharp(toBytes(picture.pixels, picture.rounding), { raw: { width, height, channels: 3 } })
     .png()
     .toBuffer();
   const whole = latents ? withChunk(encoded, LATENTS, encodeLatents(latents)) : encoded;
@@ -63,12 +67,14 @@ export async function resultFile(picture: ResultPicture): Promise<Uint8Array> {
   return refinement ? await withScores(told, refinement.scores.after) : told;
 }
 
-/** 8-bit RGB, row by row, rounded as diffusers rounds (image_processor.py, numpy_to_pil). */
-export function toBytes(pixels: Float32Array): Uint8Array {
+/** 8-bit RGB, row by row. */
+export function toBytes(pixels: Float32Array, rounding: Rounding = "nearest"): Uint8Array {
   const area = pixels.length / 3;
-  const bytes = new Uint8ClampedArray(pixels.length); // it rounds halves to even, and clamps
-  for (let i = 0; i < pixels.length; i++) bytes[i] = Math.fround(255 * pixels[(i % 3) * area + Math.floor(i / 3)]!);
-  return new Uint8Array(bytes.buffer);
+  const half = rounding === "nearest" ? 0.5 : 0;
+  return Uint8Array.from({ length: pixels.length }, (_, i) => {
+    const value = Math.fround(255 * pixels[(i % 3) * area + Math.floor(i / 3)]!);
+    return Math.min(255, Math.max(0, Math.floor(value + half)));
+  });
 }
 
 // ---- the noise

@@ -30,7 +30,8 @@ test("the pixels are rounded to 8 bits, and come back from the file", async () =
   expect([...toBytes(pixels).subarray(0, 3)]).toEqual(
     [0, area, 2 * area].map((at) => Math.round(Math.fround(255 * pixels[at]!))),
   );
-  expect([...toBytes(Float32Array.of(-0.1, 1.2, 2.5 / 255))]).toEqual([0, 255, 2]);
+  expect([...toBytes(Float32Array.of(-0.1, 1.2, 2.6 / 255))]).toEqual([0, 255, 3]);
+  expect([...toBytes(Float32Array.of(0, 1, 2.6 / 255), "down")]).toEqual([0, 255, 2]);
 });
 
 test("the file says how it was made, as hosts read it", async () => {

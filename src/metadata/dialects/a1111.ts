@@ -10,6 +10,7 @@ const HOSTS: readonly (readonly [string, RegExp, string])[] = [
   ["Version", /^ComfyUI/, "comfyui"],
   ["Version", /^InvokeAI/i, "invokeai"],
   ["Version", /^stable-diffusion\.cpp/, "sdcpp"],
+  ["Version", /^Renoir /, "renoir"],
   ["Version", /^f\d/, "forge"], // 'f' + Forge's version + A1111's (launch_utils.py:94)
   ["Version", /^(?:v?\d+\.\d+|1\.)/, "a1111"],
   ["Civitai resources", /./, "civitai"],

@@ -1,0 +1,271 @@
+// What generate and refine begin from: a model, its conditioning and a noise. What the command line does not say, the file does.
+
+import { readFile } from "node:fs/promises";
+import { RequestError } from "../errors.ts";
+import { formatInfotext, type ImageMetadata, readInfotext, readMetadata } from "../metadata/index.ts";
+import { loadPipeline } from "../reno/loadPipeline.ts";
+import { noise } from "../reno/noise/index.ts";
+import type { Conditioning, Pipeline } from "../reno/pipeline.ts";
+import { type Original, type Recipe, type Recreated, recipeOf, recreate } from "../reno/recipe.ts";
+import { type Making, ownTexts, type Rounding, readLatents, type Text, textsOf } from "../reno/resultFile.ts";
+import { decodeImage, toRgb } from "../scoring/decode.ts";
+import { chooseModel } from "./chooseModel.ts";
+import { type GivenLatents, type MakingFlags, randomSeed, readLatentsFile, type Size } from "./making.ts";
+import { version } from "./version.ts";
+
+export interface Origin {
+  readonly pipeline: Pipeline;
+  readonly conditioning: Conditioning;
+  readonly latents: Float32Array;
+  /** The noise came from a file: no seed tells it. */
+  readonly latentsGiven: boolean;
+  readonly prompt: string;
+  readonly negativePrompt: string | undefined;
+  readonly guidance: number | undefined;
+  readonly seed: number | bigint | undefined;
+  readonly width: number;
+  readonly height: number;
+  /** How floats become bytes: as the host does it whose picture it is. */
+  readonly rounding: Rounding;
+  /** What the file of a picture made from this says. */
+  readonly texts: readonly Text[];
+  readonly making: Making;
+  /** Made already, for the comparison with the file's picture. */
+  readonly pixels?: Float32Array;
+  /** The mean of the absolute differences to the file's picture, 0..255. */
+  readonly difference?: number;
+  /** Which of the ways that the file leaves open came nearest. */
+  readonly candidate?: string;
+}
+
+type Say = (sentence: string) => void;
+
+export async function originOf(image: string | undefined, flags: MakingFlags, say: Say): Promise<Origin> {
+  if (image !== undefined) return await fromPicture(await readPicture(image), flags, say);
+  if (flags.prompt !== undefined) return await fromPrompt(flags.prompt, flags, say);
+  throw new RequestError("Neither a picture nor --prompt was given; one of them was wanted.", {
+    hint: 'Name a picture whose file says how it was made, or what to draw, as in --prompt "a red fox in the snow".',
+  });
+}
+
+// ---- from a prompt
+
+async function fromPrompt(prompt: string, flags: MakingFlags, say: Say): Promise<Origin> {
+  const given = flags.latents === undefined ? undefined : await readLatentsFile(flags.latents);
+  const pipeline = await open(flags, {}, say);
+  if (!pipeline.oneStepModel) {
+    say(`${pipeline.name} is not known as a one-step model: what it draws in one step may be mere blur.`);
+  }
+  const size = sizeFor(pipeline, flags.size, given);
+  const seed = given ? flags.seed : (flags.seed ?? tellSeed(randomSeed(), say));
+  const { negativePrompt, guidance } = flags;
+  return {
+    ...(await diffusersStart(pipeline, { prompt, negativePrompt, guidance, seed, size, given })),
+    ...ownFile({ prompt, negativePrompt, guidance, seed, ...size, model: pipeline.name, version: version() }),
+  };
+}
+
+function tellSeed(seed: number, say: Say): number {
+  say(`The seed is ${seed}.`);
+  return seed;
+}
+
+const ownFile = (making: Making) => ({ making, texts: ownTexts(making) });
+
+async function open({ model, ...run }: MakingFlags, wanted: { file?: string; named?: string }, say: Say) {
+  const choice = await chooseModel({ said: model, ...wanted });
+  if (choice.why) say(choice.why);
+  const { provider, dtype, threads } = run;
+  return await loadPipeline(choice.model, { provider, dtype, threads });
+}
+
+/** The size said, else that of the noise given, else the model's own. */
+function sizeFor(pipeline: Pipeline, size: Partial<Size> | undefined, given: GivenLatents | undefined): Size {
+  const [, channels, rows, columns] = given?.shape ?? [];
+  if (channels !== undefined && channels !== pipeline.latentChannels) {
+    throw new RequestError(
+      `The noise has ${channels} channels, but ${pipeline.name} takes ${pipeline.latentChannels}.`,
+      {
+        hint: "Give noise that was made for this model.",
+      },
+    );
+  }
+  const { scaleFactor } = pipeline;
+  return pipeline.checkedSize(size ?? (given ? { width: columns! * scaleFactor, height: rows! * scaleFactor } : {}));
+}
+
+interface Wanted {
+  readonly prompt: string;
+  readonly negativePrompt?: string | undefined;
+  readonly guidance?: number | undefined;
+  readonly seed: number | bigint | undefined;
+  readonly size: Size;
+  readonly given: GivenLatents | undefined;
+}
+
+/** As diffusers reads a prompt and draws noise: so Renoir's own pictures are made. */
+async function diffusersStart(pipeline: Pipeline, { prompt, negativePrompt, guidance, seed, size, given }: Wanted) {
+  const conditioning = await pipeline.condition(prompt, { negativePrompt, guidance });
+  const shape = pipeline.latentShape(size);
+  const latents = given?.data ?? noise({ host: "diffusers", seed: seed!, shape });
+  const start = {
+    pipeline,
+    conditioning,
+    latents,
+    latentsGiven: given !== undefined,
+    prompt,
+    negativePrompt,
+    guidance,
+  };
+  return { ...start, seed, ...size, rounding: "nearest" as const };
+}
+
+// ---- from a picture
+
+interface Picture extends Original {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  readonly metadata: ImageMetadata;
+}
+
+async function readPicture(file: string): Promise<Picture> {
+  const metadata = await readMetadata(file);
+  const decoded = await decodeImage(file);
+  const { width, height } = decoded;
+  return { file, bytes: await readFile(file), metadata, data: toRgb(decoded), width, height, channels: 3 };
+}
+
+async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Promise<Origin> {
+  const { file } = picture;
+  const given = await givenNoise(picture, flags);
+  const metadata = withFlags(picture.metadata, flags, given);
+  const { recipe, inOneStep } = recipeFor(metadata, file, flags, say);
+  const pipeline = await open(flags, { file, ...(recipe.model !== null && { named: recipe.model }) }, say);
+  if (!inOneStep) tellOtherModel(pipeline, say);
+  const size = given && sizeFor(pipeline, flags.size, given);
+  const isThatPicture = inOneStep && !changes(flags);
+  const made = await recreate(pipeline, settled(recipe, size, given), isThatPicture ? picture : undefined);
+  tellMade(made, file, say);
+  const { prompt, negativePrompt, guidance, rounding } = made.recipe;
+  const { conditioning, latents, width, height, pixels, candidate, difference } = made;
+  const seed = picture.metadata.seed === null && flags.seed === undefined ? undefined : recipe.seed;
+  const { name: model } = pipeline;
+  const making = { prompt, negativePrompt, guidance, seed, width, height, model, version: version() };
+  const texts = isThatPicture ? await textsOf(picture.bytes, picture.metadata) : rewritten(metadata, making);
+  const start = {
+    pipeline,
+    conditioning,
+    latents,
+    latentsGiven: given !== undefined,
+    prompt,
+    negativePrompt,
+    guidance,
+  };
+  const found = { pixels, rounding, candidate, ...(difference !== undefined && { difference }) };
+  return { ...start, seed, width, height, making, texts, ...found };
+}
+
+/** --latents, else the noise that the file holds, unless a flag asks for another noise. */
+async function givenNoise({ bytes, file }: Picture, { latents, seed, size }: MakingFlags) {
+  if (latents !== undefined) return await readLatentsFile(latents);
+  return seed === undefined && size === undefined ? readLatents(bytes, file) : undefined;
+}
+
+/** Whether a flag asks for something else than the file's own picture. */
+const changes = ({ prompt, negativePrompt, guidance, seed, size, latents }: MakingFlags): boolean =>
+  [prompt, negativePrompt, guidance, seed, size, latents].some((flag) => flag !== undefined);
+
+/** The file's metadata as if it said what the flags say. */
+function withFlags(metadata: ImageMetadata, flags: MakingFlags, given: GivenLatents | undefined): ImageMetadata {
+  const { size, guidance } = flags;
+  const prompt = flags.prompt ?? metadata.prompt;
+  // A file that says nothing is read as one of ours, for whom everything is given; noise needs no seed.
+  const unsaid = metadata.host === null && flags.prompt !== undefined;
+  return {
+    ...metadata,
+    prompt,
+    negativePrompt: flags.negativePrompt ?? metadata.negativePrompt,
+    seed: flags.seed ?? metadata.seed ?? (given ? 0 : null),
+    settings: {
+      ...metadata.settings,
+      ...(unsaid && { Version: `Renoir ${version()}` }),
+      ...(size && { Size: `${size.width}x${size.height}` }),
+      ...(guidance !== undefined && { "CFG scale": guidance }),
+    },
+    ...(size && { width: size.width, height: size.height }),
+  };
+}
+
+/** What the file says, or where one step can not give its picture and a model was chosen, its prompt and noise alone. */
+function recipeFor(metadata: ImageMetadata, file: string, { model }: MakingFlags, say: Say) {
+  try {
+    return { recipe: recipeOf(metadata), inOneStep: true };
+  } catch (error) {
+    const recipe = error instanceof RequestError ? anyRecipe(metadata) : undefined;
+    if (!recipe) throw error instanceof RequestError ? about(file, error, error.hint) : error;
+    const hint =
+      "With --model NAME-OR-PATH a one-step model draws the same prompt from the same noise: another picture.";
+    if (model === undefined) throw about(file, error as RequestError, hint);
+    say(`${file}: ${(error as RequestError).message}`);
+    return { recipe, inOneStep: false };
+  }
+}
+
+const about = (file: string, cause: RequestError, hint: string | undefined): RequestError =>
+  new RequestError(`${file}: ${cause.message}`, { ...(hint !== undefined && { hint }), cause });
+
+function anyRecipe(metadata: ImageMetadata): Recipe | undefined {
+  try {
+    return recipeOf(metadata, { anySteps: true });
+  } catch {
+    return undefined;
+  }
+}
+
+function tellOtherModel({ name, oneStepModel }: Pipeline, say: Say): void {
+  say(`Its prompt and noise are taken and drawn in one step by ${name}: step 0 is another picture than the file's.`);
+  if (!oneStepModel) say(`${name} is not known as a one-step model: what it draws in one step may be mere blur.`);
+}
+
+/** The recipe with the noise that was given, whatever it says of others. */
+function settled(recipe: Recipe, size: Size | undefined, given: GivenLatents | undefined): Recipe {
+  if (!given) return recipe;
+  const noises = () => [{ name: "the noise given", latents: () => given.data }];
+  return { ...recipe, ...size, noises, others: recipe.others.map((other) => ({ ...other, ...size, noises })) };
+}
+
+/** Rounding and JPEG stay below it; another model or seed is far above. */
+const likeness = 2;
+
+function tellMade({ recipe, difference }: Recreated, file: string, say: Say): void {
+  for (const note of recipe.notes) say(`${file}: ${note}`);
+  if (difference === undefined || difference <= likeness) return;
+  say(
+    `The picture made from what ${file} says differs from it by ${difference.toFixed(1)} of 255 on average: ` +
+      "another model or something that the file does not tell was at work, or it was changed afterwards.",
+  );
+}
+
+/** Infotext for another picture than the file's, with what the host said of how it reads prompts; a graph can not be rewritten. */
+function rewritten({ infotext }: ImageMetadata, making: Making): readonly Text[] {
+  const own = ownTexts(making);
+  if (infotext === null) return own;
+  const { parameters } = readInfotext(infotext);
+  const told = [...readInfotext(own[0]![1]).parameters].filter(([key]) => key !== "RNG" && key !== "Version");
+  const kept = [...parameters].filter(([key]) => readsPrompts.includes(key));
+  const merged = new Map([...told, ...kept]);
+  return [["parameters", formatInfotext(making.prompt, making.negativePrompt ?? "", merged)]];
+}
+
+/** What of a host's infotext says how it reads prompts and draws noise. */
+const readsPrompts = [
+  "RNG",
+  "Version",
+  "App",
+  "Emphasis",
+  "Clip skip",
+  "Variation seed",
+  "Variation seed strength",
+  "Seed resize from",
+  "ENSD",
+];
