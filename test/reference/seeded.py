@@ -81,6 +81,6 @@ def gain(name):
     return 1.25 if name.startswith("mlp.layers.") else 1.0
 
 
-def weight(name, shape):
+def weight(name, shape, seed=""):
     mean, scale = weight_scale(name, shape)
-    return normal(name, shape, mean, scale)
+    return normal(seed + name, shape, mean, scale)

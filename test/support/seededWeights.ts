@@ -70,7 +70,7 @@ function gain(name: string): number {
   return name.startsWith("mlp.layers.") ? 1.25 : 1;
 }
 
-/** The values of the tensor that a reference model has under this key. */
-export function seededWeight(name: string, shape: readonly number[]): Float32Array {
-  return seededNormal(name, shape, ...weightScale(name, shape));
+/** The values of the tensor that a reference model has under this key; another seed gives another model. */
+export function seededWeight(name: string, shape: readonly number[], seed = ""): Float32Array {
+  return seededNormal(seed + name, shape, ...weightScale(name, shape));
 }
