@@ -92,7 +92,7 @@ const slips: [string, string][] = [
   ["--seed 1 --shape 1,4,0,8", "whole numbers from 1"],
   ["--seed 1 --shape 1x4", "Write it as in 1,4,64,64"],
   ["--seed 1 --shape 1,4,8,8 --rng gpu", "Allowed choices are cpu, cuda"],
-  ["--seed 1 --shape 1,4,8,8 --host comfyui --rng cuda", 'comfyui knows no "rng"'],
+  ["--seed 1 --shape 1,4,8,8 --host comfyui --rng cuda", 'comfyui always draws with rng "cpu"'],
   ["--seed 1 --shape 1,4,8,8 --subseed 3", 'knows no "subseed"'],
   ["--seed 1 --shape 1,4,8,8 --host a1111 --subseed 3 --subseed-strength 2", "from 0 to 1"],
   ["--seed 1 --shape 1,4,8,8 --host a1111 --resize-from 64", "no size in pixels"],

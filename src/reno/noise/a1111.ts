@@ -5,7 +5,7 @@ import { RequestError } from "../../errors.ts";
 import { createGenerator, type Rng } from "./generators.ts";
 import { type PlanesShape, slerp } from "./slerp.ts";
 import type { CudaOptions } from "./torchCuda.ts";
-import { checkIndex, checkShape, type Seed, type Shape, seedBits, shown } from "./types.ts";
+import { checkCount, checkIndex, checkShape, countOf, type Seed, type Shape, seedBits, shown } from "./types.ts";
 
 export interface A1111Noise extends CudaOptions {
   readonly host: "a1111";
@@ -17,6 +17,7 @@ export interface A1111Noise extends CudaOptions {
   readonly index?: number;
   /** The host's "Random number generator source": its own default is GPU, "cuda" on Nvidia cards. */
   readonly rng?: Rng;
+  readonly dtype?: "float32";
   /** "Variation seed" and "Variation seed strength". */
   readonly subseed?: Seed;
   readonly subseedStrength?: number;
@@ -32,7 +33,7 @@ export function a1111Noise(request: A1111Noise): Float32Array {
   checkIndex(index, "index");
   checkVariation(request);
   const [count, ...planes] = shape as [number, number, number, number];
-  const numbers = new Float32Array(shape.reduce((product, length) => product * length, 1));
+  const numbers = new Float32Array(countOf(shape));
   for (let i = 0; i < count; i++) numbers.set(pictureNoise(request, planes, index + i), (i * numbers.length) / count);
   return numbers;
 }
@@ -66,7 +67,9 @@ function plus(seed: Seed, index: number, what: string): bigint {
 function drawnSize({ resizeFrom }: A1111Noise, [channels, height, width]: PlanesShape): PlanesShape {
   if (!resizeFrom || resizeFrom.width <= 0 || resizeFrom.height <= 0) return [channels, height, width];
   const toLatents = (pixels: number) => Math.floor(Math.floor(pixels) / PIXELS_PER_LATENT);
-  return [channels, toLatents(resizeFrom.height), toLatents(resizeFrom.width)];
+  const size = [channels, toLatents(resizeFrom.height), toLatents(resizeFrom.width)] as const;
+  checkCount(size);
+  return size;
 }
 
 const sameSize = (a: PlanesShape, b: PlanesShape): boolean => a.every((length, i) => length === b[i]);
@@ -92,7 +95,7 @@ function overlap(from: number, to: number): { source: number; target: number; le
 }
 
 function checkVariation({ subseed, subseedStrength = 0, resizeFrom }: A1111Noise): void {
-  if (!(subseedStrength >= 0 && subseedStrength <= 1)) {
+  if (!(typeof subseedStrength === "number" && subseedStrength >= 0 && subseedStrength <= 1)) {
     throw new RequestError(`The subseed strength is ${shown(subseedStrength)}; wanted is a number from 0 to 1.`, {
       hint: 'It is the "Variation seed strength" of the picture\'s file.',
     });

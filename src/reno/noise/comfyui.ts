@@ -11,6 +11,7 @@ export interface ComfyNoise {
   readonly shape: Shape;
   /** The latents' own `batch_index`, where a node such as LatentFromBatch has set it: of each of the N pictures. */
   readonly index?: number | readonly number[];
+  readonly rng?: "cpu";
   readonly dtype?: NoiseDType;
 }
 

@@ -27,25 +27,37 @@ export interface TorchNoise extends CudaOptions {
 export type NoiseRequest = TorchNoise | A1111Noise | ComfyNoise | DiffusersNoise | RenoNoise;
 export type NoiseHost = NonNullable<NoiseRequest["host"]>;
 
-/** How each host draws, and what else than seed and shape it can be told. */
-const hosts: Record<NoiseHost, { draw: (request: never) => Float32Array; knows: readonly string[] }> = {
-  a1111: { draw: a1111Noise, knows: ["index", "rng", "threads", "subseed", "subseedStrength", "resizeFrom"] },
-  comfyui: { draw: comfyNoise, knows: ["index", "dtype"] },
+interface Recipe {
+  readonly draw: (request: never) => Float32Array;
+  /** What else than seed and shape it can be told. */
+  readonly knows: readonly string[];
+  /** What it can not be told otherwise. */
+  readonly always?: Readonly<Record<string, string>>;
+}
+
+const hosts: Record<NoiseHost, Recipe> = {
+  a1111: {
+    draw: a1111Noise,
+    knows: ["index", "rng", "threads", "subseed", "subseedStrength", "resizeFrom"],
+    always: { dtype: "float32" },
+  },
+  comfyui: { draw: comfyNoise, knows: ["index", "dtype"], always: { rng: "cpu" } },
   diffusers: { draw: diffusersNoise, knows: ["rng", "threads", "dtype"] },
   reno: { draw: renoNoise, knows: ["rng", "threads", "dtype", "skip"] },
 };
-const torch = { draw: torchNoise, knows: ["rng", "threads", "dtype"] };
+const torch: Recipe = { draw: torchNoise, knows: ["rng", "threads", "dtype"] };
 
 export const noiseHosts = Object.keys(hosts) as NoiseHost[];
 
 /** The noise before any scaling by a scheduler, as float32 in row-major order. */
 export function noise(request: NoiseRequest): Float32Array {
-  const { draw, knows } = recipeOf(request.host);
-  checkOptions(request, knows);
-  return draw(request as never);
+  const recipe = recipeOf(request.host);
+  checkOptions(request, recipe);
+  checkDType(request as { dtype?: unknown });
+  return recipe.draw(request as never);
 }
 
-function recipeOf(host: NoiseRequest["host"]) {
+function recipeOf(host: NoiseRequest["host"]): Recipe {
   if (host === undefined) return torch;
   if (Object.hasOwn(hosts, host)) return hosts[host];
   throw new RequestError(`How ${shown(host)} draws its noise is not known; known are ${noiseHosts.join(", ")}.`, {
@@ -59,17 +71,23 @@ function torchNoise({ seed, shape, rng = "cpu", dtype, ...options }: TorchNoise)
 }
 
 /** An option that a host knows nothing of would be passed over in silence, and the noise be another one than was meant. */
-function checkOptions(request: NoiseRequest, knows: readonly string[]): void {
-  const known = ["host", "seed", "shape", ...knows];
-  const stray = Object.entries(request).find(([name, value]) => value !== undefined && !known.includes(name));
+function checkOptions(request: NoiseRequest, { knows, always = {} }: Recipe): void {
   const who = request.host ?? "torch.randn";
-  if (stray) {
-    throw new RequestError(`${who} knows no "${stray[0]}"; beside seed and shape it knows ${knows.join(", ")}.`, {
-      hint: `Leave "${stray[0]}" out, or name the host that draws so.`,
+  for (const [name, value] of Object.entries(request)) {
+    if (value === undefined || ["host", "seed", "shape", ...knows].includes(name) || always[name] === value) continue;
+    if (Object.hasOwn(always, name)) {
+      throw new RequestError(`${who} always draws with ${name} "${always[name]}"; given was ${shown(value)}.`, {
+        hint: `Leave "${name}" out.`,
+      });
+    }
+    throw new RequestError(`${who} knows no "${name}"; beside seed and shape it knows ${knows.join(", ")}.`, {
+      hint: `Leave "${name}" out, or name the host that draws so.`,
     });
   }
-  const { dtype } = request as { dtype?: NoiseDType };
-  if (dtype === undefined || noiseDTypes.includes(dtype)) return;
+}
+
+function checkDType({ dtype }: { dtype?: unknown }): void {
+  if (dtype === undefined || noiseDTypes.some((known) => known === dtype)) return;
   throw new RequestError(`The dtype is ${shown(dtype)}; noise is drawn in ${noiseDTypes.join(", ")}.`, {
     hint: "It is the dtype of the tensor that the host draws, float32 in most.",
   });

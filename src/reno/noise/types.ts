@@ -57,6 +57,10 @@ export function checkShape(shape: unknown, rank?: number): void {
       hint: example,
     });
   }
+  checkCount(shape);
+}
+
+export function checkCount(shape: Shape): void {
   if (countOf(shape) <= MAX_NUMBERS) return;
   throw new RequestError(
     `The shape [${shape}] has ${countOf(shape)} numbers; at most ${MAX_NUMBERS} are made at once.`,
@@ -74,9 +78,8 @@ export function checkIndex(index: unknown, what: string): void {
   });
 }
 
+/** A value as people write it; a bigint is its digits. */
 export const shown = (value: unknown): string =>
-  typeof value === "bigint"
-    ? `${value}`
-    : typeof value === "number"
-      ? String(value)
-      : (JSON.stringify(value) ?? String(value));
+  typeof value === "string" || typeof value === "object" ? JSON.stringify(value, bigintAsText) : String(value);
+
+const bigintAsText = (_key: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);

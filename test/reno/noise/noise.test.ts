@@ -131,6 +131,13 @@ test("A1111 keeps the middle of noise that was made for another size", () => {
   expect([...larger]).toEqual(rows);
 });
 
+test("a host takes being told what it does anyway", () => {
+  const shape = [1, 4, 8, 8];
+  const request = { seed: 5, shape, rng: "cpu", dtype: "float32" } as const;
+  expect(noise({ host: "comfyui", ...request })).toEqual(noise(request));
+  expect(noise({ host: "a1111", ...request })).toEqual(noise(request));
+});
+
 test("ComfyUI draws a batch in one, and by batch index one by one, which differ for sizes off 16", () => {
   const joint = noise({ host: "comfyui", seed: 1, shape: [2, 4, 3, 5] });
   const single = noise({ host: "comfyui", seed: 1, shape: [2, 4, 3, 5], index: [0, 1] });
@@ -156,7 +163,14 @@ const slips: [unknown, string[]][] = [
   [{ seed: 1, shape: [4], dtype: "float64" }, ['"float64"', "bfloat16"]],
   [{ seed: 1, shape: [4], rng: "cuda", threads: 100 }, ['"threads" is 100', "multiple of 256"]],
   [{ seed: 1, shape: [4], subseed: 3 }, ['torch.randn knows no "subseed"']],
-  [{ host: "comfyui", seed: 1, shape: [1, 4, 8, 8], rng: "cuda" }, ['comfyui knows no "rng"']],
+  [{ host: "comfyui", seed: 1, shape: [1, 4, 8, 8], rng: "cuda" }, ['comfyui always draws with rng "cpu"', '"cuda"']],
+  [{ host: "a1111", seed: 1, shape: [1, 4, 8, 8], dtype: "float16" }, ['a1111 always draws with dtype "float32"']],
+  [{ host: "a1111", seed: [1n, 2n], shape: [1, 4, 8, 8] }, ['The seed is ["1","2"]']],
+  [{ host: "a1111", seed: 1, shape: [1, 4, 8, 8], subseed: 2, subseedStrength: "1" }, ['strength is "1"']],
+  [
+    { host: "a1111", seed: 1, shape: [1, 4, 8, 8], resizeFrom: { width: 2 ** 20, height: 2 ** 20 } },
+    ["[4,131072,131072]", "at most"],
+  ],
   [{ host: "comfyui", seed: 1, shape: [2, 4, 8, 8], index: 1 }, ["names 1 pictures", "has 2"]],
   [{ host: "comfyui", seed: 1, shape: [1, 4, 8, 8], index: -1 }, ["The batch index is -1"]],
   [{ host: "drawthings", seed: 1, shape: [4] }, ['"drawthings"', "a1111, comfyui, diffusers, reno"]],
