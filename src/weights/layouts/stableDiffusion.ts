@@ -1,24 +1,21 @@
 // Stable Diffusion in one file, as WebUIs have it: U-Net, autoencoder and text encoder under CompVis' (SD1) or Stability's
 // (SD2) names. The parts become checkpoints of diffusers' and transformers' names, whose tensors lie where they lay.
 
-import { WeightError } from "../../errors.ts";
 import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
-import { list, nearest } from "../nearest.ts";
-import { openClip } from "./clip.ts";
 import { flatten, type Rename, relabel } from "./layout.ts";
 import {
   decoderNames,
   encoderNames,
   type LayerName,
-  textNames,
   type UnetLevel,
   type UnetSizes,
   unetNames,
 } from "./stableDiffusionNames.ts";
 import { refuseOthers } from "./stableDiffusionOthers.ts";
+import { headsOf, Names, need } from "./stableDiffusionPart.ts";
+import { type Config, textEncoder } from "./stableDiffusionText.ts";
 
-/** config.json as diffusers or transformers would have written it for the part. */
-export type Config = Readonly<Record<string, unknown>>;
+export type { Config } from "./stableDiffusionText.ts";
 
 export interface SingleFile {
   /** By the text encoder: OpenAI's CLIP or OpenCLIP. */
@@ -34,8 +31,8 @@ export interface SingleFile {
 /** The three models in a single-file checkpoint, their configurations told from the shapes of the weights. */
 export function singleFile(checkpoint: Checkpoint): SingleFile {
   refuseOthers(checkpoint);
-  const text = textEncoder(checkpoint);
   const sizes = unetSizes(checkpoint);
+  const text = textEncoder(checkpoint, sizes.linear);
   const vae = vaeSizes(checkpoint);
   return {
     kind: text.kind,
@@ -67,48 +64,6 @@ function take(checkpoint: Checkpoint, prefix: string, names: readonly LayerName[
     }
   }
   return { ...checkpoint, tensors };
-}
-
-function need({ name, tensors }: Checkpoint, key: string): StoredTensor {
-  const tensor = tensors.get(key);
-  if (tensor) return tensor;
-  throw new WeightError(
-    `${name} has no tensor "${key}", which Stable Diffusion needs. The nearest names in it are ${list(nearest(key, tensors.keys()))}.`,
-    { hint: "Is the file whole? Download it again, or take another version of the model." },
-  );
-}
-
-/** How the file's own names below a prefix are numbered and shaped. */
-class Names {
-  readonly #checkpoint: Checkpoint;
-  readonly #prefix: string;
-  readonly #keys: readonly string[];
-
-  constructor(checkpoint: Checkpoint, prefix: string) {
-    this.#checkpoint = checkpoint;
-    this.#prefix = prefix;
-    this.#keys = Array.from(checkpoint.tensors.keys())
-      .filter((key) => key.startsWith(prefix))
-      .map((key) => key.slice(prefix.length));
-  }
-
-  has(start: string): boolean {
-    return this.#keys.some((key) => key.startsWith(start));
-  }
-
-  /** One more than the largest number after `start`: a gap is found later, by the name of what is missing. */
-  count(start: string): number {
-    const numbers = this.#keys
-      .filter((key) => key.startsWith(start))
-      .map((key) => Number.parseInt(key.slice(start.length), 10));
-    return Math.max(0, ...numbers.filter(Number.isInteger).map((n) => n + 1));
-  }
-
-  /** The shape of the first of these tensors that is there; the error names the first of them where none is. */
-  shape(...names: readonly string[]): readonly number[] {
-    const name = names.find((each) => this.#keys.includes(each)) ?? names[0]!;
-    return need(this.#checkpoint, this.#prefix + name).shape;
-  }
 }
 
 interface UnetShapes extends UnetSizes {
@@ -158,9 +113,6 @@ function unetLevels(names: Names): UnetShapes["levels"] {
   }
   return [...levels, level];
 }
-
-const headWidth = 64; // SD2's num_head_channels; CLIP's text encoders have the same
-const headsOf = (width: number) => Math.max(1, Math.floor(width / headWidth));
 
 function unetConfig({ levels, middle, channels, outputs, text, linear }: UnetShapes): Config {
   const types = (way: string) => levels.map(({ depth }) => (depth ? `CrossAttn${way}Block2D` : `${way}Block2D`));
@@ -212,54 +164,6 @@ const vaeConfig = ({ widths, blocks, latents }: VaeShapes): Config => ({
   norm_num_groups: groups,
   scaling_factor: 0.18215,
 });
-
-interface TextEncoder {
-  readonly kind: "sd1" | "sd2";
-  readonly part: Checkpoint;
-  readonly config: Config;
-}
-
-/** SD1's text encoder has transformers' names but for the prefix; older files leave out text_model. */
-const openAiNames: readonly Rename[] = [{ from: /^cond_stage_model\.transformer\.(text_model\.)?/, to: "text_model." }];
-const openClipNames: readonly Rename[] = [{ from: /^cond_stage_model\.model\./, to: "" }, ...openClip.renames];
-
-function textEncoder(checkpoint: Checkpoint): TextEncoder {
-  const openCLIP = new Names(checkpoint, "cond_stage_model.model.").has("");
-  const start = openCLIP ? "cond_stage_model.model." : "cond_stage_model.transformer.";
-  const tensors = new Map(Array.from(checkpoint.tensors).filter(([key]) => key.startsWith(start)));
-  const renamed = relabel(
-    { ...checkpoint, tensors },
-    { name: start, sample: "", renames: openCLIP ? openClipNames : openAiNames },
-  );
-  const layers = openCLIP ? withoutLast(checkpoint) : new Names(renamed, "text_model.encoder.layers.").count("");
-  const kept = textNames(layers).map((name) => [name, need(renamed, name)] as const);
-  const part = { ...checkpoint, tensors: new Map(kept) };
-  return { kind: openCLIP ? "sd2" : "sd1", part, config: textConfig(part, layers, openCLIP ? "gelu" : "quick_gelu") };
-}
-
-/**
- * SD2 reads the last layer but one (FrozenOpenCLIPEmbedder, layer="penultimate"), so diffusers leaves out the 24th.
- * A file made from a diffusers folder (convert_diffusers_to_original_stable_diffusion.py) has neither it nor a projection.
- */
-function withoutLast(checkpoint: Checkpoint): number {
-  const names = new Names(checkpoint, "cond_stage_model.model.");
-  const layers = names.count("transformer.resblocks.");
-  const whole = names.has("text_projection") && layers !== 23;
-  return whole ? layers - 1 : layers;
-}
-
-function textConfig({ tensors }: Checkpoint, layers: number, activation: string): Config {
-  const [vocabulary, width] = tensors.get("text_model.embeddings.token_embedding.weight")!.shape as [number, number];
-  return {
-    vocab_size: vocabulary,
-    hidden_size: width,
-    num_hidden_layers: layers,
-    num_attention_heads: headsOf(width),
-    max_position_embeddings: tensors.get("text_model.embeddings.position_embedding.weight")!.shape[0],
-    hidden_act: activation,
-    layer_norm_eps: 1e-5,
-  };
-}
 
 /** diffusers' own autoencoders from before its version 0.16 (runwayml's SD1.5 among them) name the attention so. */
 const oldAttention: readonly Rename[] = Object.entries({

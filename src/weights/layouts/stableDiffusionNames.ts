@@ -169,7 +169,7 @@ export function encoderNames(levels: number, blocks: number): LayerName[] {
 const numbered = (theirs: string, ours: string, count: number): LayerName[] =>
   Array.from({ length: count }, (_, j) => within(`${theirs}.${j}`, `${ours}.${j}`, vaeResidual)).flat();
 
-const textLayer = same(
+const textLayer = [
   "self_attn.q_proj",
   "self_attn.k_proj",
   "self_attn.v_proj",
@@ -178,14 +178,26 @@ const textLayer = same(
   "layer_norm2",
   "mlp.fc1",
   "mlp.fc2",
-);
+];
 
-/** Every tensor of the text encoder by transformers' names, which SD1 files have as well. */
+const parameters = (layer: string) => [`${layer}.weight`, `${layer}.bias`];
+const perLayer = (start: string, layers: number, names: readonly string[]) =>
+  Array.from({ length: layers }, (_, i) => names.map((name) => `${start}.${i}.${name}`)).flat();
+
+/** Every tensor of the text encoder by transformers' names, without "text_model." */
 export const textNames = (layers: number): string[] => [
-  "text_model.embeddings.token_embedding.weight",
-  "text_model.embeddings.position_embedding.weight",
-  ...Array.from({ length: layers }, (_, i) => `text_model.encoder.layers.${i}`)
-    .flatMap((layer) => textLayer.map(([name]) => `${layer}.${name}`))
-    .concat("text_model.final_layer_norm")
-    .flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]),
+  "embeddings.token_embedding.weight",
+  "embeddings.position_embedding.weight",
+  ...perLayer("encoder.layers", layers, textLayer).flatMap(parameters),
+  ...parameters("final_layer_norm"),
+];
+
+const openClipLayer = ["attn.out_proj", "ln_1", "ln_2", "mlp.c_fc", "mlp.c_proj"].flatMap(parameters);
+
+/** Every tensor of the text encoder by OpenCLIP's names. */
+export const openClipNames = (layers: number): string[] => [
+  "token_embedding.weight",
+  "positional_embedding",
+  ...perLayer("transformer.resblocks", layers, ["attn.in_proj_weight", "attn.in_proj_bias", ...openClipLayer]),
+  ...parameters("ln_final"),
 ];

@@ -64,9 +64,8 @@ export function refuseOthers({ name, tensors }: Checkpoint): void {
 
   const lacking = Object.entries(parts).filter(([start]) => !keys.some((key) => key.startsWith(start)));
   if (lacking.length === 3) {
-    throw new WeightError(`${name} is no Stable Diffusion checkpoint: its tensors have names such as "${keys[0]}".`, {
-      hint: whole,
-    });
+    const found = keys.length ? `its tensors have names such as "${keys[0]}"` : "it holds no tensors";
+    throw new WeightError(`${name} is no Stable Diffusion checkpoint: ${found}.`, { hint: whole });
   }
   if (lacking.length) {
     const missing = lacking.map(([start, part]) => `${part} ("${start}...")`).join(" and no ");
