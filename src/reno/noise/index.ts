@@ -7,7 +7,7 @@ import { type DiffusersNoise, diffusersNoise } from "./diffusers.ts";
 import { createGenerator, type Rng } from "./generators.ts";
 import { type RenoNoise, renoNoise } from "./reno.ts";
 import type { CudaOptions } from "./torchCuda.ts";
-import { checkShape, type NoiseDType, noiseDTypes, type Seed, type Shape, shown } from "./types.ts";
+import { checkShape, type NoiseDType, type Seed, type Shape, shown } from "./types.ts";
 
 export { createGenerator, type Rng, rngs } from "./generators.ts";
 export { TorchCpuGenerator } from "./torchCpu.ts";
@@ -53,7 +53,6 @@ export const noiseHosts = Object.keys(hosts) as NoiseHost[];
 export function noise(request: NoiseRequest): Float32Array {
   const recipe = recipeOf(request.host);
   checkOptions(request, recipe);
-  checkDType(request as { dtype?: unknown });
   return recipe.draw(request as never);
 }
 
@@ -84,11 +83,4 @@ function checkOptions(request: NoiseRequest, { knows, always = {} }: Recipe): vo
       hint: `Leave "${name}" out, or name the host that draws so.`,
     });
   }
-}
-
-function checkDType({ dtype }: { dtype?: unknown }): void {
-  if (dtype === undefined || noiseDTypes.some((known) => known === dtype)) return;
-  throw new RequestError(`The dtype is ${shown(dtype)}; noise is drawn in ${noiseDTypes.join(", ")}.`, {
-    hint: "It is the dtype of the tensor that the host draws, float32 in most.",
-  });
 }

@@ -3,7 +3,7 @@
 import { cos, log, sin } from "./float32.ts";
 import { roundTo } from "./halves.ts";
 import { Mt19937 } from "./mt19937.ts";
-import { countOf, type NoiseDType, type NoiseGenerator, type Seed, type Shape, seedBits } from "./types.ts";
+import { emptyDraw, type NoiseDType, type NoiseGenerator, type Seed, type Shape, seedBits } from "./types.ts";
 
 /** From this many numbers on they are drawn in blocks of as many, in float32. */
 const BLOCK = 16;
@@ -20,7 +20,7 @@ export class TorchCpuGenerator implements NoiseGenerator {
   }
 
   randn(size: number | Shape, dtype: NoiseDType = "float32"): Float32Array {
-    const numbers = new Float32Array(countOf(size));
+    const numbers = emptyDraw(size, dtype);
     if (numbers.length < BLOCK) this.#fillOneByOne(numbers);
     else this.#fillBlocks(numbers, dtype);
     return roundTo(dtype, numbers);

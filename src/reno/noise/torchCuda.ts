@@ -3,7 +3,7 @@
 
 import { RequestError } from "../../errors.ts";
 import { roundTo } from "./halves.ts";
-import { countOf, type NoiseDType, type NoiseGenerator, type Seed, type Shape, seedBits, shown } from "./types.ts";
+import { emptyDraw, type NoiseDType, type NoiseGenerator, type Seed, type Shape, seedBits, shown } from "./types.ts";
 
 const ROUNDS = 10;
 const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
@@ -36,7 +36,7 @@ export class TorchCudaGenerator implements NoiseGenerator {
 
   /** Thread t draws four numbers at a time, for the places t, t + T, t + 2T, t + 3T when T threads run. */
   randn(size: number | Shape, dtype: NoiseDType = "float32"): Float32Array {
-    const numbers = new Float32Array(countOf(size));
+    const numbers = emptyDraw(size, dtype);
     const count = numbers.length;
     const threads = Math.min(this.#threads, Math.ceil(count / BLOCK_THREADS) * BLOCK_THREADS);
     const words = new Uint32Array(LANES);

@@ -38,9 +38,20 @@ export function seedBits(seed: Seed, what = "seed"): bigint {
   );
 }
 
-/** How many numbers a draw of this size has. */
-export function countOf(size: number | Shape): number {
-  return typeof size === "number" ? size : size.reduce((product, length) => product * length, 1);
+/** How many numbers a shape has. */
+export const countOf = (shape: Shape): number => shape.reduce((product, length) => product * length, 1);
+
+/** The array that a draw fills, of the size and dtype that a generator was asked for. */
+export function emptyDraw(size: number | Shape, dtype: NoiseDType): Float32Array {
+  checkDType(dtype);
+  const count = typeof size === "number" ? size : countOf(size);
+  if (Number.isSafeInteger(count) && count >= 0) return new Float32Array(count);
+  throw new RequestError(
+    `A draw of ${shown(size)} numbers was asked for; wanted is a whole number from 0, or a shape.`,
+    {
+      hint: "Give it as in 16384 or [1, 4, 64, 64].",
+    },
+  );
 }
 
 export function checkShape(shape: unknown, rank?: number): void {
@@ -68,6 +79,13 @@ export function checkCount(shape: Shape): void {
       hint: "Draw fewer pictures at once; width and height are those of the picture divided by 8.",
     },
   );
+}
+
+export function checkDType(dtype: unknown): void {
+  if (noiseDTypes.some((known) => known === dtype)) return;
+  throw new RequestError(`The dtype is ${shown(dtype)}; noise is drawn in ${noiseDTypes.join(", ")}.`, {
+    hint: "It is the dtype of the tensor that the host draws, float32 in most.",
+  });
 }
 
 /** A place in a batch or stream: 0, 1, 2 and so on. */

@@ -9,6 +9,7 @@ import {
   noise,
   type Rng,
   TorchCpuGenerator,
+  TorchCudaGenerator,
 } from "../../../src/reno/noise/index.ts";
 import { decodeFloat32, dot, largestDifference } from "../../support/compare.ts";
 
@@ -86,8 +87,13 @@ for (const { rng, seed, draws, numbers } of streams) {
   });
 }
 
-test("a generator draws by count as by shape", () => {
+test("a generator draws by count as by shape, and says what it can not draw", () => {
   expect(new TorchCpuGenerator(3).randn(40)).toEqual(new TorchCpuGenerator(3).randn([2, 20]));
+  expect(new TorchCpuGenerator(3).randn(0)).toEqual(new Float32Array());
+  for (const size of [-1, 1.5, [2, -1], Number.NaN]) {
+    expect(() => new TorchCudaGenerator(3).randn(size)).toThrow("numbers was asked for");
+  }
+  expect(() => new TorchCpuGenerator(3).randn(4, "float64" as NoiseDType)).toThrow('The dtype is "float64"');
 });
 
 const seedsAlike: Record<Rng, readonly (readonly (number | bigint)[])[]> = {
