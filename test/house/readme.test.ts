@@ -10,6 +10,7 @@ const pages = [
   "CHANGELOG.md",
   "docs/how-it-works.md",
   "docs/adding-an-op.md",
+  "docs/adding-a-model.md",
   "docs/adding-a-reward.md",
   "docs/pitfalls.md",
 ];
