@@ -19,10 +19,17 @@ export interface LoweredModel {
   readonly nodeCount: number;
 }
 
-/** The model whose outputs are `outputs`, by name. Parameters that must be made first (`load`) are awaited. */
-export async function lower(outputs: Readonly<Record<string, Tensor>>): Promise<LoweredModel> {
+/**
+ * The model whose outputs are `outputs`, by name. Values of `cuts` are not computed but fed, by their names there.
+ * Parameters that must be made first (`load`) are awaited.
+ */
+export async function lower(
+  outputs: Readonly<Record<string, Tensor>>,
+  cuts: Readonly<Record<string, Tensor>> = {},
+): Promise<LoweredModel> {
   const writer = new Writer();
-  const nodes = nodesLeadingTo(Object.values(outputs));
+  for (const [name, value] of Object.entries(cuts)) writer.addInput(name, value);
+  const nodes = nodesLeadingTo(Object.values(outputs), new Set(Object.values(cuts)));
   for (const node of nodes) await writer.addNode(node);
   const results = [];
   for (const [name, value] of Object.entries(outputs)) results.push(await writer.addOutput(name, value));
@@ -58,6 +65,13 @@ class Writer {
   readonly #vectors = new Map<string, string>();
   readonly #constants = new Map<string, string>();
 
+  addInput(name: string, value: Tensor): void {
+    if (this.#taken.has(name)) throw new Error(`Two different inputs are called ${JSON.stringify(name)}.`);
+    this.#taken.add(name);
+    this.#names.set(value, name);
+    this.inputs.push({ name, shape: value.shape, dtype: value.dtype });
+  }
+
   async addNode(node: Node): Promise<void> {
     const inputs = [];
     for (const input of node.inputs.slice(0, node.lowering.operands)) inputs.push(await this.#nameOf(input));
@@ -91,13 +105,11 @@ class Writer {
     return name;
   }
 
-  async #declare({ origin, shape, dtype }: Tensor): Promise<string> {
+  async #declare(value: Tensor): Promise<string> {
+    const { origin, shape, dtype } = value;
     if (origin.kind === "node") throw new Error("A node's output was used before the node; the order is broken.");
     if (origin.kind === "input") {
-      if (this.#taken.has(origin.name))
-        throw new Error(`Two different inputs are called ${JSON.stringify(origin.name)}.`);
-      this.#taken.add(origin.name);
-      this.inputs.push({ name: origin.name, shape, dtype });
+      this.addInput(origin.name, value);
       return origin.name;
     }
     const key = origin.kind === "constant" ? constantKey(origin.data, shape, dtype) : undefined;

@@ -23,6 +23,10 @@ export interface CompileOptions {
    * a copy of the weights; without it they stay mapped where they lie. Default false.
    */
   readonly prepack?: boolean | undefined;
+  /** Values, by names, that are fed instead of computed: where a graph is cut in two. */
+  readonly cuts?: Readonly<Record<string, Tensor>> | undefined;
+  /** Give the memory of values back after each run: the next pays for it again. Default false. */
+  readonly shrink?: boolean | undefined;
   /** Write a profile (JSON, chrome://tracing) with this prefix when the session is released. */
   readonly profile?: string | undefined;
 }
@@ -81,7 +85,7 @@ export async function compile(
   outputs: Readonly<Record<string, Tensor>>,
   options: CompileOptions = {},
 ): Promise<Session> {
-  const model = await lower(outputs);
+  const model = await lower(outputs, options.cuts);
   const wanted = options.provider ?? "auto";
   const candidates = wanted === "auto" ? await listProviders() : [await builtProvider(wanted)];
   const failures: string[] = [];
@@ -92,7 +96,14 @@ export async function compile(
       continue;
     }
     try {
-      return new Session(await createSession(model, provider, options), model, outputs, provider, failures);
+      return new Session(
+        await createSession(model, provider, options),
+        model,
+        outputs,
+        provider,
+        failures,
+        options.shrink,
+      );
     } catch (cause) {
       failures.push(`${provider}: ${(cause as Error).message.trim()}`);
       if (provider !== "cpu") unusable.set(provider, failures.at(-1)!);
@@ -148,6 +159,9 @@ export function sessionOptions(
   };
 }
 
+/** The arena of the CPU's provider gives back what no value is in (onnxruntime_run_options_config_keys.h). */
+const shrinking: InferenceSession.RunOptions = { extra: { memory: { enable_memory_arena_shrinkage: "cpu:0" } } };
+
 /** A compiled graph. Runs one at a time are fastest; release it to give its memory back. */
 export class Session {
   readonly provider: Provider;
@@ -157,6 +171,7 @@ export class Session {
   readonly #session: InferenceSession;
   readonly #inputs: LoweredModel["inputs"];
   readonly #outputs: readonly string[];
+  readonly #shrink: boolean;
 
   constructor(
     session: InferenceSession,
@@ -164,7 +179,9 @@ export class Session {
     outputs: Readonly<Record<string, Tensor>>,
     provider: Provider,
     fallbacks: readonly string[],
+    shrink = false,
   ) {
+    this.#shrink = shrink;
     this.#session = session;
     this.#inputs = model.inputs;
     this.#outputs = Object.keys(outputs);
@@ -185,7 +202,7 @@ export class Session {
       }
       tensors[name] = new ort.Tensor(dtype as "float32", data as Float32Array, shape);
     }
-    const results = await this.#session.run(tensors);
+    const results = await this.#session.run(tensors, this.#shrink ? shrinking : {});
     return Object.fromEntries(this.#outputs.map((name) => [name, results[name]!.data as Float32Array]));
   }
 

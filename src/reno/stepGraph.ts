@@ -85,19 +85,8 @@ export class StepGraph {
   }
 
   static async build(options: StepOptions): Promise<StepGraph> {
-    const { plan = whole, gradient = true, pipeline, conditioning, prompt } = options;
-    const { provider, threads, prepack, profile } = options;
-    const size = pipeline.checkedSize(options);
-    const parts: StepParts = {
-      pipeline,
-      conditioning,
-      prompt,
-      gradient,
-      rewards: distinct(options.rewards),
-      size,
-      noiseShape: pipeline.latentShape(size),
-      compile: { provider, threads, prepack, profile },
-    };
+    const { plan = whole } = options;
+    const parts = partsOf(options);
     return new StepGraph(parts, await plan(parts));
   }
 
@@ -111,6 +100,22 @@ export class StepGraph {
   async release(): Promise<void> {
     await this.#runner.release();
   }
+}
+
+export function partsOf(options: Omit<StepOptions, "plan">): StepParts {
+  const { gradient = true, pipeline, conditioning, prompt } = options;
+  const { provider, threads, prepack, profile } = options;
+  const size = pipeline.checkedSize(options);
+  return {
+    pipeline,
+    conditioning,
+    prompt,
+    gradient,
+    rewards: distinct(options.rewards),
+    size,
+    noiseShape: pipeline.latentShape(size),
+    compile: { provider, threads, prepack, profile },
+  };
 }
 
 /** Rewards by their names; a second "ImageReward" is "ImageReward 2". */
@@ -131,7 +136,7 @@ export function pictureOf(
   noise: Tensor,
   { pipeline, conditioning }: StepParts,
   layer?: Layer,
-): { image: Tensor; feeds: Feeds } {
+): { x0: Tensor; image: Tensor; feeds: Feeds } {
   const { positive, negative, guidance, step } = conditioning;
   const states = (name: string, { tokens, width }: Embedding) => input(name, [1, tokens, width]);
   const given = {
@@ -140,8 +145,8 @@ export function pictureOf(
     guidance,
     step,
   };
-  const { image } = pipeline.picture(noise, given, layer);
-  return { image, feeds: { positive: positive.data, ...(negative ? { negative: negative.data } : {}) } };
+  const { x0, image } = pipeline.picture(noise, given, layer);
+  return { x0, image, feeds: { positive: positive.data, ...(negative ? { negative: negative.data } : {}) } };
 }
 
 /** The rewards of a picture and their weighted loss. */

@@ -178,6 +178,8 @@ const notDifferentiable = [
     "max",
     "quantizedLinear",
     "recomputed",
+    "pullBack",
+    "memoryOf",
   ],
 ];
 
