@@ -68,6 +68,26 @@ def open_reno(clone):
     return ImageRewardLoss, clip_img_transform
 
 
+def open_trainer(clone):
+    """ReNO's trainer, optimisers and one-step pipeline, after open_reno. Its CUDA generator becomes the CPU's."""
+    bare_package("models", Path(clone) / "models")  # its __init__ imports FLUX and PixArt
+    from models.RewardStableDiffusion import RewardStableDiffusion
+    from training import trainer
+    from training.optim import get_optimizer
+
+    trainer.torch = OnCpu()
+    return trainer.LatentNoiseTrainer, get_optimizer, RewardStableDiffusion
+
+
+class OnCpu:
+    """torch, with generators on the CPU whatever device they are asked for."""
+
+    Generator = staticmethod(lambda device: torch.Generator())
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
 BERT_BASE = {
     "architectures": ["BertModel"],
     "attention_probs_dropout_prob": 0.1,
@@ -119,7 +139,7 @@ def vision(config):
 
 
 @torch.no_grad()
-def seed(model):
+def seed(model, prefix=""):
     for name, parameter in model.named_parameters():
-        parameter.copy_(torch.from_numpy(seeded.weight(name, tuple(parameter.shape))))
+        parameter.copy_(torch.from_numpy(seeded.weight(name, tuple(parameter.shape), prefix)))
     return model

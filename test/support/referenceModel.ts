@@ -100,11 +100,11 @@ const linear = (key: string, inputs: number, outputs: number): Shapes => ({
 const norm = (key: string, width: number): Shapes => ({ [`${key}.weight`]: [width], [`${key}.bias`]: [width] });
 
 /** Writes the model's checkpoint to a new folder under the system's temporary one, and opens it; the caller removes the folder. */
-export async function openReferenceModel(name: ModelName): Promise<Checkpoint> {
+export async function openReferenceModel(name: ModelName, seed = ""): Promise<Checkpoint> {
   const path = join(await mkdtemp(join(tmpdir(), "renoir-reference-")), `${name}.safetensors`);
   const tensors = Object.entries(shapesOf(recorded(name).config)).map(([key, shape]) => [
     key,
-    { dtype: "float32" as const, shape, data: seededWeight(key, shape) },
+    { dtype: "float32" as const, shape, data: seededWeight(key, shape, seed) },
   ]);
   await writeSafetensors(path, Object.fromEntries(tensors));
   return openCheckpoint(path);
