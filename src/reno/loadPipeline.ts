@@ -44,10 +44,17 @@ export async function loadPipeline(nameOrPath: string, options: LoadPipelineOpti
   const parts = isDiffusersFolder(path)
     ? await openDiffusersFolder(path, { ...run, variant: options.variant })
     : await openSingleFile(path, run);
-  const scheduler = { ...parts.scheduler, ...given(options.scheduler ?? {}) };
-  if (options.predictionType) scheduler.predictionType = options.predictionType;
+  const scheduler = schedulerFor(parts.scheduler, options);
   const oneStepModel = options.oneStepModel ?? (parts.oneStepModel || calledOneStep(place));
   return new Pipeline({ ...parts, ...place, scheduler, oneStepModel }, run);
+}
+
+/** Another sampler's settings are its own; how the model was trained stays. */
+function schedulerFor(own: SchedulerConfig, { scheduler, predictionType }: LoadPipelineOptions): SchedulerConfig {
+  const { trainSteps, betaStart, betaEnd, betaSchedule, trainedBetas, zeroTerminalSnr } = own;
+  const training = { trainSteps, betaStart, betaEnd, betaSchedule, trainedBetas, zeroTerminalSnr };
+  const base = scheduler?.kind ? { ...training, kind: scheduler.kind, predictionType: own.predictionType } : own;
+  return { ...base, ...given(scheduler ?? {}), ...given({ predictionType }) };
 }
 
 export interface PipelinePlace {

@@ -39,7 +39,7 @@ MODELS = {
     "sd1": dict(
         unet=dict(block_out_channels=[64, 64], layers_per_block=2, attention_head_dim=8),
         vae=dict(block_out_channels=[32, 64, 64], layers_per_block=1),
-        text_encoder=dict(hidden_size=128, num_hidden_layers=2, num_attention_heads=2, hidden_act="quick_gelu"),
+        text_encoder=dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=1, hidden_act="quick_gelu"),
         scheduler=dict(_class_name="PNDMScheduler") | SD1,
         pad="<|endoftext|>",
     ),
@@ -76,7 +76,7 @@ STEPS = [
     ("EulerDiscreteScheduler", dict(timestep_spacing="trailing", prediction_type="v_prediction", rescale_betas_zero_snr=True)),
     ("EulerDiscreteScheduler", dict(timestep_spacing="trailing", beta_schedule="linear")),
     ("EulerDiscreteScheduler", dict(timestep_spacing="trailing", beta_schedule="squaredcos_cap_v2", num_train_timesteps=500)),
-    ("EulerDiscreteScheduler", dict(timestep_spacing="trailing", trained_betas=[0.001 * (i + 1) for i in range(100)])),
+    ("EulerDiscreteScheduler", dict(timestep_spacing="trailing", num_train_timesteps=10, trained_betas=[0.01 * (i + 1) for i in range(10)])),
     ("EulerAncestralDiscreteScheduler", dict(timestep_spacing="trailing")),
     ("EulerAncestralDiscreteScheduler", dict(timestep_spacing="leading", steps_offset=1)),
     ("EulerAncestralDiscreteScheduler", dict(timestep_spacing="trailing", prediction_type="v_prediction")),

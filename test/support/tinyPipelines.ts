@@ -55,13 +55,20 @@ export const fixture: Fixture = JSON.parse(
   await readFile(new URL("../reno/fixtures/pipeline.json", import.meta.url), "utf8"),
 );
 
+const made = new Map<string, Tensors>();
+
 /** A part's tensors under diffusers' names. */
 export function tensorsOf(model: ModelName, part: Part): Tensors {
+  const prefix = `${model}/${part}/`;
+  const known = made.get(prefix);
+  if (known) return known;
   const entries = Object.entries(fixture.models[model].shapes[part]).map(([key, shape]) => [
     key,
-    { dtype: "float32" as const, shape, data: seededWeight(key, shape, `${model}/${part}/`) },
+    { dtype: "float32" as const, shape, data: seededWeight(key, shape, prefix) },
   ]);
-  return Object.fromEntries(entries);
+  const tensors: Tensors = Object.fromEntries(entries);
+  made.set(prefix, tensors);
+  return tensors;
 }
 
 const fileNames: Readonly<Record<Part, string>> = {
