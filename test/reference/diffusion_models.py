@@ -144,11 +144,16 @@ def unets():
         output = model(sample, torch.tensor([float(timestep)]), encoder_hidden_states=text).sample
         given = dict(model=name, sample=list(sample.shape), text=list(text.shape), timestep=timestep)
         cases.append(given | outcome(output, sample if with_gradient else None))
-    return {"models": described(models, UNETS), "cases": cases}
+    return {"models": described(models), "cases": cases}
 
 
-def described(models, configs):
-    return {name: {"config": configs[name], "shapes": shapes(model)} for name, model in models.items()}
+def described(models):
+    """config.json as its own library writes it, and the weights' shapes."""
+    return {name: {"config": config_json(model), "shapes": shapes(model)} for name, model in models.items()}
+
+
+def config_json(model):
+    return json.loads(model.to_json_string() if hasattr(model, "to_json_string") else model.config.to_json_string())
 
 
 def vaes():
@@ -163,7 +168,7 @@ def vaes():
         posterior = models[name].encode(image).latent_dist
         means = outcome(posterior.mean, image)
         encoded.append(dict(model=name, image=list(image.shape), logVariance=whole(posterior.logvar)) | means)
-    return {"models": described(models, VAES), "decoded": decoded, "encoded": encoded}
+    return {"models": described(models), "decoded": decoded, "encoded": encoded}
 
 
 def vae(config):
@@ -184,7 +189,7 @@ def texts():
             {"model": name, "skipLayers": 1, "output": whole(final(states.hidden_states[-2]))},
             {"model": name, "skipLayers": 1, "finalNorm": False, "output": whole(states.hidden_states[-2])},
         ]
-    return {"models": described(models, TEXTS), "ids": IDS, "cases": cases}
+    return {"models": described(models), "ids": IDS, "cases": cases}
 
 
 def text_model(config):

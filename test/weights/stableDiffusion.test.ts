@@ -157,6 +157,7 @@ describe("variants of the file", () => {
       "model_ema.decay": [[1], null],
       alphas_cumprod: [[1000], null],
       "first_stage_model.loss.logvar": [[1], null],
+      "lora_te_text_model_encoder_layers_0_mlp_fc1.alpha": [[1], null], // what a merge left behind
     };
     expect(places(singleFile(contents({ ...tinySd1, ...extra })))).toEqual(same);
   });
@@ -259,6 +260,7 @@ describe("what is no Stable Diffusion is told apart", () => {
       'its tensors have names such as "blip.visual_encoder.pos_embed"',
     ],
     ["nothing", {}, "is no Stable Diffusion checkpoint: it holds no tensors"],
+    ["unCLIP", { ...tinySd2, ...only("model.diffusion_model.label_emb.0.0.weight") }, "wants a second embedding"],
     ["inpainting", { ...tinySd1, [unetKey]: [[32, 9, 3, 3], null] }, "takes 9 channels: it is an inpainting model"],
   ])("%s", (_, names, message) => {
     expect(() => singleFile(contents(names))).toThrow(message);

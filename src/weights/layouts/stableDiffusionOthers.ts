@@ -13,7 +13,7 @@ interface Other {
 const whole = "Take a checkpoint that has U-Net, VAE and text encoder in one file, or the folder in diffusers' layout.";
 const notYet = "Renoir runs Stable Diffusion 1 and 2 and their one-step models, such as SD-Turbo.";
 
-/** The first whose sign is found. */
+/** What a file without all three parts may be; the first whose sign is found. */
 const others: readonly Other[] = [
   {
     sign: /(^|\.)lora_|\.lora\.|\.(hada_w1_a|lokr_w1|alpha)$/,
@@ -41,6 +41,9 @@ const others: readonly Other[] = [
   { sign: /^input_blocks\./, what: "a U-Net alone", hint: whole },
 ];
 
+/** A second embedding beside the time's, of sizes and pooled text (SDXL) or of a picture (SD2's unCLIP). */
+const secondEmbedding = "model.diffusion_model.label_emb.0.0.weight";
+
 /** What a whole file has, by how the names begin. */
 const parts: Readonly<Record<string, string>> = {
   "model.diffusion_model.": "U-Net",
@@ -59,21 +62,13 @@ const inputs: Readonly<Record<number, string>> = {
 /** Throws WeightError where the file is not a whole Stable Diffusion 1 or 2 that makes pictures from text. */
 export function refuseOthers({ name, tensors }: Checkpoint): void {
   const keys = Array.from(tensors.keys());
-  const other = others.find(({ sign }) => keys.some((key) => sign.test(key)));
-  if (other) throw new WeightError(`${name} is ${other.what}; a Stable Diffusion checkpoint was wanted.`, other);
-
   const lacking = Object.entries(parts).filter(([start]) => !keys.some((key) => key.startsWith(start)));
-  if (lacking.length === 3) {
-    const found = keys.length ? `its tensors have names such as "${keys[0]}"` : "it holds no tensors";
-    throw new WeightError(`${name} is no Stable Diffusion checkpoint: ${found}.`, { hint: whole });
-  }
-  if (lacking.length) {
-    const missing = lacking.map(([start, part]) => `${part} ("${start}...")`).join(" and no ");
-    throw new WeightError(`${name} has no ${missing}: it is only a part of a Stable Diffusion checkpoint.`, {
-      hint: whole,
+  if (lacking.length) throw incomplete(name, keys, lacking);
+  if (tensors.has(secondEmbedding)) {
+    throw new WeightError(`${name}: the U-Net wants a second embedding ("${secondEmbedding}"), as unCLIP's does.`, {
+      hint: notYet,
     });
   }
-
   const channels = tensors.get("model.diffusion_model.input_blocks.0.0.weight")?.shape[1];
   const wants = channels && inputs[channels];
   if (wants) {
@@ -81,4 +76,16 @@ export function refuseOthers({ name, tensors }: Checkpoint): void {
       hint: "Take the model's text-to-image version, whose U-Net takes 4.",
     });
   }
+}
+
+function incomplete(name: string, keys: readonly string[], lacking: [start: string, part: string][]): WeightError {
+  const other = others.find(({ sign }) => keys.some((key) => sign.test(key)));
+  if (other) return new WeightError(`${name} is ${other.what}; a Stable Diffusion checkpoint was wanted.`, other);
+  if (lacking.length < 3) {
+    const missing = lacking.map(([start, part]) => `${part} ("${start}...")`).join(" and no ");
+    const message = `${name} has no ${missing}: it is only a part of a Stable Diffusion checkpoint.`;
+    return new WeightError(message, { hint: whole });
+  }
+  const found = keys.length ? `its tensors have names such as "${keys[0]}"` : "it holds no tensors";
+  return new WeightError(`${name} is no Stable Diffusion checkpoint: ${found}.`, { hint: whole });
 }
