@@ -1,7 +1,7 @@
 // Preference pairs: a sentence and a picture of it, beside what is worse by one thing only. What people's rankings are to ImageReward.
 
 import type { Random } from "./random.ts";
-import { addNoise, blur, type Pixels, render } from "./render.ts";
+import { addNoise, blur, mix, type Pixels, render } from "./render.ts";
 import {
   colourNames,
   contradiction,
@@ -21,7 +21,7 @@ import type { Split } from "./splits.ts";
 import { splitOf } from "./splits.ts";
 
 export const edits = { colour, shape, relation, count, missing, size, ground } as const;
-export const damages = { blur: blurred, noise: noisy, "cut off": cutOff } as const;
+export const damages = { blur: blurred, noise: noisy, "cut off": cutOff, ghost } as const;
 
 export type Edit = keyof typeof edits;
 export type Damage = keyof typeof damages;
@@ -45,7 +45,7 @@ export function randomDescription(random: Random, mixture: Mixture = wholeWorld)
     const item = randomItem(random, relation ? 1 : maximumCount(items, kinds));
     if (!items.some((other) => isSameKind(item, other))) items.push(item);
   }
-  return { items, relation, ground: random.chance(0.25) ? random.pick(groundNames) : undefined };
+  return { items, relation, ground: random.chance(0.35) ? random.pick(groundNames) : undefined };
 }
 
 /** At most three shapes in a picture. */
@@ -168,9 +168,27 @@ function pushOut(placed: Placed, random: Random): Placed {
   return { ...placed, ...ways.reduce((best, way) => (distance(way) < distance(best) ? way : best)) };
 }
 
-/** A right picture may be a little noisy too, as a generator's are: at most 4 of 255, where damage begins at 18. */
+/** Half one scene and half another, as generators paint that cannot decide: a shape too many, elsewhere, or of another kind. */
+function ghost(scene: Scene, random: Random): Pixels {
+  const at = random.below(scene.shapes.length);
+  const changed = random.pick(doubts)(scene.shapes[at]!, random);
+  const other = { ...scene, shapes: scene.shapes.with(at, changed) };
+  const both = { ...scene, shapes: [...scene.shapes, changed] };
+  return mix(render(scene), render(random.chance(0.5) ? other : both), random.between(0.35, 0.65));
+}
+
+const somewhere = (radius: number, random: Random) => random.between(radius, side - radius);
+
+const doubts: readonly ((placed: Placed, random: Random) => Placed)[] = [
+  (placed, random) => ({ ...placed, colour: another(colourNames, placed.colour, random) }),
+  (placed, random) => ({ ...placed, shape: another(shapeNames, placed.shape, random) }),
+  (placed, random) => ({ ...placed, x: somewhere(placed.radius, random), y: somewhere(placed.radius, random) }),
+];
+
+/** A right picture may be a little noisy or soft too, as a generator's are: at most 4 of 255, where damage begins at 18, or 0.6 pixels. */
 export function nearlyClean(scene: Scene, random: Random): Pixels {
-  return random.chance(0.3) ? addNoise(render(scene), random.between(0, 4), random) : render(scene);
+  const pixels = random.chance(0.25) ? blur(render(scene), random.between(0.3, 0.6)) : render(scene);
+  return random.chance(0.3) ? addNoise(pixels, random.between(0, 4), random) : pixels;
 }
 
 // ── Groups ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,8 +236,8 @@ const editWeights: Record<Edit, number> = {
   relation: 8,
   count: 3,
   missing: 1,
-  size: 1,
-  ground: 1,
+  size: 2,
+  ground: 5,
 };
 
 export function randomGroup(random: Random, options: GroupOptions): Group {

@@ -41,6 +41,10 @@ function blend(pixels: Pixels, at: number, colour: readonly number[], amount: nu
   for (let c = 0; c < 3; c++) pixels[at + c] = Math.round(pixels[at + c]! * (1 - amount) + colour[c]! * amount);
 }
 
+/** `amount` of b laid over a. */
+export const mix = (a: Pixels, b: Pixels, amount: number): Pixels =>
+  a.map((value, i) => Math.round(value * (1 - amount) + b[i]! * amount));
+
 /** Gaussian blur, edges repeated; sigma in pixels. */
 export function blur(pixels: Pixels, sigma: number): Pixels {
   const reach = Math.ceil(3 * sigma);

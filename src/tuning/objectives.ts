@@ -22,8 +22,11 @@ import { MEAN, STD } from "../scoring/preprocess.ts";
 import { type Group, picturesPerGroup, sentencesPerGroup } from "../shapes/pairs.ts";
 import type { Pixels } from "../shapes/render.ts";
 import {
+  type Colour,
   colourNames,
   type Description,
+  type Ground,
+  groundNames,
   itemContradiction,
   outlines,
   type Placed,
@@ -66,7 +69,7 @@ export function tokenise(sentences: readonly string[]): { ids: BigInt64Array; ma
 
 // ── Guides: what lies in each patch, where the things are that the sentence names, and which part of it is true ──
 
-const colourClasses = colourNames.length + 1; // and none
+const colourClasses = colourNames.length + groundNames.length;
 const shapeClasses = shapeNames.length + 1;
 const classes = colourClasses + shapeClasses;
 const mostItems = 3;
@@ -180,7 +183,7 @@ function namingFeeds(scenes: readonly (Scene | undefined)[], patch: number): Fee
     if (!scene) continue;
     const cover = coverOf(scene, patch, row % patches);
     const weight = cover ? 1 : emptyWeight;
-    wanted[row * classes + (cover ? colourNames.indexOf(cover.colour) + 1 : 0)] = weight;
+    wanted[row * classes + colourClass(cover?.colour ?? scene.ground)] = weight;
     wanted[row * classes + colourClasses + (cover ? shapeNames.indexOf(cover.shape) + 1 : 0)] = weight;
     if (!cover) continue;
     centres.set(coordinatesOf(cover), 2 * row);
@@ -188,6 +191,8 @@ function namingFeeds(scenes: readonly (Scene | undefined)[], patch: number): Fee
   }
   return { wanted: shareOut(wanted), centres, centreWeights: shareOut(centreWeights) };
 }
+
+const colourClass = (name: Colour | Ground): number => ([...groundNames, ...colourNames] as string[]).indexOf(name);
 
 /** From -1 to 1. */
 const coordinatesOf = ({ x, y }: Placed) => [(2 * x) / side - 1, (2 * y) / side - 1];

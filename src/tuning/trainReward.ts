@@ -38,7 +38,7 @@ interface Options {
 const command = () =>
   new Command("train:reward")
     .description("Trains the reward model of the built-in shapes world.")
-    .option("--steps <n>", "steps in all", Number, 6000)
+    .option("--steps <n>", "steps in all", Number, 4500)
     .option("--simple-steps <n>", "steps at the start with simple scenes and easy pairs", Number, 500)
     .option("--batch <n>", "groups of preferences in a step", Number, 8)
     .option("--rate <x>", "highest learning rate", Number, 8e-4)
@@ -53,7 +53,7 @@ const command = () =>
     .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-reward"))
     .option("--out <folder>", "where the trained model goes", join(project, "assets/shapes"))
     .option("--plot <file>", "where the plot goes", join(project, "docs/reward-training.png"))
-    .addHelpText("after", "\nExample: npm run train:reward -- --steps 6000 --threads 2");
+    .addHelpText("after", "\nExample: npm run train:reward -- --steps 4500 --threads 2");
 
 const settingsFrom = ({ seed, steps, simpleSteps, batch, rate, guidance }: Options): TrainingSettings => ({
   seed,

@@ -30,7 +30,7 @@ describe("pairs", () => {
       randomGroup(new Random(23, i), { splits: ["training"] }),
     ).flatMap((group) => group.preferences);
     const kinds = new Set(preferences.map(({ kind }) => kind));
-    expect([...kinds].sort()).toEqual([...editNames, "blur", "cut off", "mixed", "noise"].sort());
+    expect([...kinds].sort()).toEqual([...editNames, "blur", "cut off", "ghost", "mixed", "noise"].sort());
     expect(preferences.some(({ better, worse }) => better.picture === worse.picture)).toBe(true);
     expect(preferences.some(({ better, worse }) => better.sentence === worse.sentence)).toBe(true);
   });
