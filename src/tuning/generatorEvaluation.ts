@@ -1,14 +1,14 @@
 // How often the built-in generator draws what a sentence says, at one try, by the exact checker.
 
-import { compile, mul, type Session } from "../graph/index.ts";
-import { decode } from "../models/autoencoderKl.ts";
+import { compile, input, type Session } from "../graph/index.ts";
+import { decode, encode } from "../models/autoencoderKl.ts";
 import { parseVaeConfig } from "../models/config.ts";
 import { noiseChannels, noiseSide } from "../shapes/arrange.ts";
 import { check } from "../shapes/check.ts";
 import { randomDescription } from "../shapes/pairs.ts";
 import { Random } from "../shapes/random.ts";
 import { type Pixels, render } from "../shapes/render.ts";
-import { type Description, place, sentence } from "../shapes/scene.ts";
+import { type Description, place, sentence, side } from "../shapes/scene.ts";
 import type { Split } from "../shapes/splits.ts";
 import { Weights } from "../weights/weights.ts";
 import type { Tensors } from "./adamw.ts";
@@ -18,11 +18,9 @@ import {
   describeFrom,
   idsOf,
   joined,
-  latentsOf,
   normals,
   paint,
   paintingInputs,
-  type TrainedVae,
   toPixels,
   toSigned,
 } from "./generatorTraining.ts";
@@ -37,46 +35,6 @@ const testKey = 0xd4a3;
 
 const compiled = (outputs: Parameters<typeof compile>[0], threads?: number) =>
   compile(outputs, { provider: "cpu", threads });
-
-/** Gives latents of pictures, scaled; a batch of the training at a time. */
-export class PictureEncoder {
-  readonly #session: Session;
-  readonly #vae: TrainedVae;
-
-  private constructor(session: Session, vae: TrainedVae) {
-    this.#session = session;
-    this.#vae = vae;
-  }
-
-  static async build(sizes: GeneratorSizes, vae: TrainedVae, size: number, threads?: number): Promise<PictureEncoder> {
-    const w = Weights.fromInputs(shapesOf(sizes, ["vae"]));
-    return new PictureEncoder(await compiled({ latents: latentsOf(w, sizes, size) }, threads), vae);
-  }
-
-  async encode(pictures: readonly Pixels[]): Promise<Float32Array> {
-    const { parameters, scaling } = this.#vae;
-    const { latents } = await this.#session.run({ ...parameters, image: toSigned(pictures) });
-    return latents!.map((x) => x * scaling);
-  }
-
-  release(): Promise<void> {
-    return this.#session.release();
-  }
-}
-
-/** What latents are multiplied by so that their mean square is 1, from the latents of random scenes. */
-export async function measureScaling(sizes: GeneratorSizes, parameters: Tensors, seed: number): Promise<number> {
-  const encoder = await PictureEncoder.build(sizes, { parameters, scaling: 1 }, batch, 1);
-  const squares: number[] = [];
-  for (let i = 0; i < 12; i++) {
-    const latents = await encoder.encode(
-      randomPictures(batch, new Random(testKey, seed, i)).map(({ pixels }) => pixels),
-    );
-    squares.push(latents.reduce((sum, x) => sum + x * x, 0) / latents.length);
-  }
-  await encoder.release();
-  return 1 / Math.sqrt(squares.reduce((a, b) => a + b) / squares.length);
-}
 
 const randomPictures = (count: number, random: Random): { description: Description; pixels: Pixels }[] =>
   Array.from({ length: count }, () => {
@@ -93,7 +51,8 @@ export async function examineVae(
 ): Promise<Share> {
   const w = Weights.fromInputs(shapesOf(sizes, ["vae"]));
   const config = parseVaeConfig(vaeConfig(sizes), "the autoencoder");
-  const decoded = decode(w.in("vae"), latentsOf(w, sizes, batch), config);
+  const encoded = encode(w.in("vae"), input("image", [batch, 3, side, side]), config).mean;
+  const decoded = decode(w.in("vae"), encoded, config);
   const session = await compiled({ decoded }, threads);
   const share: Share = { right: 0, of: 0 };
   for (let i = 0; share.of < count; i++) {
@@ -117,10 +76,10 @@ export class Painter {
     this.#session = session;
   }
 
-  static async build(sizes: GeneratorSizes, scaling: number, threads?: number): Promise<Painter> {
+  static async build(sizes: GeneratorSizes, threads?: number): Promise<Painter> {
     const w = Weights.fromInputs(shapesOf(sizes, ["text_encoder", "unet", "vae"]));
     const { noise, ids } = paintingInputs(batch);
-    const latents = mul(paint(w, sizes, noise, ids), 1 / scaling);
+    const latents = paint(w, sizes, noise, ids);
     const image = decode(w.in("vae"), latents, parseVaeConfig(vaeConfig(sizes), "the autoencoder"));
     return new Painter(await compiled({ image }, threads));
   }

@@ -40,11 +40,10 @@ export interface StageTrace extends StageProgress {
 const kinds = ["weight", "mean", "square"] as const;
 const checkpointFile = (stage: Stage) => `${stage}.safetensors`;
 
-/** What must be the same for a stage to go on. Of the U-Net's steps there may be more or fewer: its rate falls to the end that is set now. */
-function settingsOf({ seed, sizes, vae, unet }: GeneratorSettings, stage: Stage): object {
-  if (stage === "vae") return { seed, vae, sizes: sizes.vae };
-  const { steps: _, ...rest } = unet;
-  return { seed, sizes, vae, unet: rest };
+/** What must be the same for a stage to go on. There may be more steps or fewer: the rate falls to the end that is set now. */
+function settingsOf({ seed, sizes, ...stages }: GeneratorSettings, stage: Stage): object {
+  const { steps: _, ...rest } = stages[stage];
+  return { seed, stage: rest, sizes: stage === "vae" ? { vae: sizes.vae } : sizes };
 }
 
 /** Weights, moments and trace in one file, so that either all of a step is kept or nothing. */
@@ -116,12 +115,12 @@ const specialTokens = {
   pad_token: "<|endoftext|>",
 };
 
-const textFiles = (sizes: GeneratorSizes, scaling: number): Record<string, string> => ({
+const textFiles = (sizes: GeneratorSizes): Record<string, string> => ({
   "model_index.json": json(modelIndex),
   "scheduler/scheduler_config.json": json(schedulerConfig),
   "text_encoder/config.json": json(textConfig(sizes)),
   "unet/config.json": json(unetConfig(sizes)),
-  "vae/config.json": json(vaeConfig(sizes, scaling)),
+  "vae/config.json": json(vaeConfig(sizes)),
   "tokenizer/vocab.json": json(Object.fromEntries(vocabulary.ids)),
   "tokenizer/merges.txt": `#version: 0.2\n${merges.join("\n")}\n`,
   "tokenizer/special_tokens_map.json": json(specialTokens),
@@ -135,13 +134,8 @@ const textFiles = (sizes: GeneratorSizes, scaling: number): Record<string, strin
 const json = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
 
 /** The whole model as diffusers reads it, weights in float16. */
-export async function writePipeline(
-  folder: string,
-  sizes: GeneratorSizes,
-  parameters: Tensors,
-  scaling: number,
-): Promise<void> {
-  for (const [name, text] of Object.entries(textFiles(sizes, scaling))) {
+export async function writePipeline(folder: string, sizes: GeneratorSizes, parameters: Tensors): Promise<void> {
+  for (const [name, text] of Object.entries(textFiles(sizes))) {
     await mkdir(join(folder, name, ".."), { recursive: true });
     await writeFile(join(folder, name), text);
   }

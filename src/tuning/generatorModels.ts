@@ -96,7 +96,7 @@ export const unetConfig = ({ unet, textWidth }: GeneratorSizes) =>
     mid_block_scale_factor: 1,
   }) satisfies Partial<UnetConfig> & Record<string, unknown>;
 
-export const vaeConfig = ({ vae }: GeneratorSizes, scaling = 1) =>
+export const vaeConfig = ({ vae }: GeneratorSizes) =>
   ({
     _class_name: "AutoencoderKL",
     sample_size: side,
@@ -109,7 +109,7 @@ export const vaeConfig = ({ vae }: GeneratorSizes, scaling = 1) =>
     layers_per_block: 1,
     norm_num_groups: groups,
     act_fn: "silu",
-    scaling_factor: scaling,
+    scaling_factor: 1, // latents lie within -1 .. 1 as they are
   }) satisfies Partial<VaeConfig> & Record<string, unknown>;
 
 /** Stable Diffusion's noise levels, one trailing step from the highest, as SD-Turbo is sampled; but the network tells the velocity. */

@@ -1,18 +1,15 @@
-// Trains the built-in generator: first the autoencoder, then text encoder and U-Net together, each in a loop that stops and goes on
-// anywhere. The one step needs no teacher: noise and picture are coupled (shapes/arrange.ts), so it is learned by plain regression.
+// Trains the built-in generator: the autoencoder, and text encoder and U-Net together, each in a loop that stops and goes on anywhere.
+// The one step needs no teacher: noise and picture are coupled (shapes/arrange.ts), so it is learned by plain regression.
 
 import {
   abs,
   add,
-  concat,
   constant,
-  exp,
   type Feeds,
   input,
   mean,
   mul,
   type Shape,
-  slice,
   sqrt,
   sub,
   type Tensor,
@@ -26,7 +23,7 @@ import { arrange, noiseChannels, noiseSide } from "../shapes/arrange.ts";
 import { type Mixture, randomDescription, wholeWorld } from "../shapes/pairs.ts";
 import { Random } from "../shapes/random.ts";
 import { type Pixels, render } from "../shapes/render.ts";
-import { type Description, place, type Scene, sentence, side } from "../shapes/scene.ts";
+import { type Description, grounds, place, type Scene, sentence, side } from "../shapes/scene.ts";
 import { type Split, splitOf } from "../shapes/splits.ts";
 import type { Weights } from "../weights/weights.ts";
 import { type AdamWState, rateAt, type Tensors } from "./adamw.ts";
@@ -49,7 +46,7 @@ import { Learner } from "./learner.ts";
 /** One of the two trainings. */
 export interface StageSettings {
   steps: number;
-  /** Pictures in a step; even for the autoencoder. */
+  /** Pictures in a step. */
   batch: number;
   /** The highest learning rate, and the steps until it. */
   peak: number;
@@ -74,12 +71,6 @@ export interface StageState {
   optimiser?: AdamWState | undefined;
 }
 
-/** The autoencoder when it is done, and what its latents are multiplied by to have a spread of 1. */
-export interface TrainedVae {
-  parameters: Tensors;
-  scaling: number;
-}
-
 export interface StageProgress {
   step: number;
   loss: number;
@@ -95,7 +86,7 @@ export function startStage(settings: GeneratorSettings, stage: Stage): StageStat
 async function* train(
   { settings, stage, state, threads }: Run,
   objective: (w: Weights) => { loss: Tensor },
-  feedsOf: (step: number) => Feeds | Promise<Feeds>,
+  feedsOf: (step: number) => Feeds,
 ): AsyncGenerator<StageProgress, void, void> {
   const { steps, peak, warmUp } = settings[stage];
   const shapes = shapesOf(settings.sizes, stageParts[stage]);
@@ -104,8 +95,10 @@ async function* train(
   state.optimiser = learner.state;
   try {
     while (state.step < steps) {
-      const feeds = await feedsOf(state.step);
-      const { loss, norm } = await learner.step(feeds, rateAt(state.step, { peak, warmUp, total: steps }));
+      const { loss, norm } = await learner.step(
+        feedsOf(state.step),
+        rateAt(state.step, { peak, warmUp, total: steps }),
+      );
       state.step++;
       yield { step: state.step, loss: loss![0]!, norm };
     }
@@ -125,8 +118,26 @@ export interface Run {
 
 const latentShape = (batch: number): Shape => [batch, latentChannels, latentSide, latentSide];
 const pixelShape = (batch: number): Shape => [batch, 3, side, side];
-/** Of the divergence from a standard normal, a number: enough that latents are smooth and bear noise. */
-const divergenceWeight = 1e-3;
+const latentCount = latentChannels * latentSide ** 2;
+
+/**
+ * A scene as latents [4, 16, 16]: the picture at a quarter of its size, -1 .. 1, and how much of each place is not the ground. They are
+ * prescribed, not found by an encoder: so the U-Net can be taught beside the autoencoder, and what it paints can be read as it is.
+ */
+export function latentsOf(scene: Scene): Float32Array {
+  const pixels = render(scene);
+  const ground = grounds[scene.ground];
+  const latents = new Float32Array(latentCount).fill(-1);
+  const share = 2 * (latentSide / side) ** 2;
+  for (let i = 0; i < side * side; i++) {
+    const place = Math.floor((Math.floor(i / side) * latentSide) / side) * latentSide;
+    const at = place + Math.floor(((i % side) * latentSide) / side);
+    const rgb = [0, 1, 2].map((c) => pixels[3 * i + c]!);
+    for (const [c, value] of rgb.entries()) latents[c * latentSide ** 2 + at]! += (share * value) / 255;
+    if (rgb.some((value, c) => value !== ground[c])) latents[3 * latentSide ** 2 + at]! += share;
+  }
+  return latents;
+}
 
 export const trainVae = (settings: GeneratorSettings, state: StageState, threads?: number) =>
   train(
@@ -135,38 +146,49 @@ export const trainVae = (settings: GeneratorSettings, state: StageState, threads
     (step) => vaeFeeds(settings, step),
   );
 
-/**
- * Squared and absolute differences of the picture, and the divergence. The second half of the batch shows the sentences of the first
- * half laid out otherwise, and each latent is drawn towards the other's, less than halfway: what a generator that wavers
- * between two layouts paints. The decoder learns to give the nearer of the two, so that no ghosts are seen.
- */
+/** Squared and absolute differences of what is decoded, squared ones of what is encoded. */
 function vaeLoss(w: Weights, { sizes, vae: { batch } }: GeneratorSettings): Tensor {
   const config = parseVaeConfig(vaeConfig(sizes), "the autoencoder");
   const image = input("image", pixelShape(batch));
+  const difference = sub(decode(w, input("painted", latentShape(batch)), config), image);
   const { mean: centre, logVariance } = encode(w, image, config);
-  const z = add(centre, mul(exp(mul(logVariance, 0.5)), input("noise", latentShape(batch))));
-  const other = concat([slice(z, 0, batch / 2, batch), slice(z, 0, 0, batch / 2)], 0);
-  const drawn = add(z, mul(sub(other, z), input("pull", [batch, 1, 1, 1])));
-  const difference = sub(decode(w, drawn, config), image);
-  const divergence = mul(sub(add(mul(centre, centre), exp(logVariance)), add(logVariance, 1)), 0.5);
-  return add(add(meanSquare(difference), mean(abs(difference))), mul(mean(divergence), divergenceWeight));
+  const encoded = add(
+    meanSquare(sub(centre, input("latents", latentShape(batch)))),
+    mul(meanSquare(sub(logVariance, certain)), 1e-3),
+  );
+  return add(add(meanSquare(difference), mean(abs(difference))), encoded);
 }
 
 const meanSquare = (x: Tensor): Tensor => mean(mul(x, x));
 
+const certain = -6; // ln σ² of the encoder's latents
 const farthestPull = 0.42;
+const mostNoise = 0.3;
 
-function vaeFeeds({ seed, vae: { batch } }: GeneratorSettings, step: number): Feeds {
+/**
+ * Latents to decode are not clean: noisy, and drawn towards those of the same sentence laid out otherwise, less than halfway, as what
+ * a generator paints that wavers between two layouts. The decoder learns to give the nearer of the two, so that no ghosts are seen.
+ */
+function vaeFeeds({ seed, vae: { batch, steps } }: GeneratorSettings, step: number): Feeds {
   const random = new Random(seed, 1, step);
-  const half = batch / 2;
-  const scenes = Array.from({ length: half }, () => twoLayouts(random));
-  const image = [0, 1].flatMap((i) => scenes.map((layouts) => render(layouts[i]!)));
-  const pull = Array.from({ length: half }, () => (random.chance(0.3) ? 0 : random.between(0, farthestPull)));
+  const strength = Math.min(1, (2 * step) / steps); // the easy first
+  const examples = Array.from({ length: batch }, () => {
+    const [scene, other] = twoLayouts(random).map((scene) => ({ scene, latents: latentsOf(scene) })) as [Laid, Laid];
+    const pull = random.chance(0.3) ? 0 : strength * random.between(0, farthestPull);
+    const noise = strength * random.between(0, mostNoise);
+    const painted = scene.latents.map((x, i) => x + pull * (other.latents[i]! - x) + noise * random.normal());
+    return { ...scene, painted };
+  });
   return {
-    image: toSigned(image),
-    noise: normals(batch * latentChannels * latentSide ** 2, random),
-    pull: Float32Array.from([...pull, ...pull]),
+    image: toSigned(examples.map(({ scene }) => render(scene))),
+    latents: joined(examples.map(({ latents }) => latents)),
+    painted: joined(examples.map(({ painted }) => painted)),
   };
+}
+
+interface Laid {
+  scene: Scene;
+  latents: Float32Array;
 }
 
 /** Two scenes of one description; of any split, since pictures alone tell nothing about sentences. */
@@ -201,10 +223,6 @@ export function normals(count: number, random: Random): Float32Array {
   return new Float32Array(count).map(() => random.normal());
 }
 
-/** The latents' means of pictures, before they are scaled. */
-export const latentsOf = (w: Weights, sizes: GeneratorSizes, batch: number): Tensor =>
-  encode(w.in("vae"), input("image", pixelShape(batch)), parseVaeConfig(vaeConfig(sizes), "the autoencoder")).mean;
-
 // ── Text encoder and U-Net ──────────────────────────────────────────────────────────────────────────────────────
 
 /** From noise to latents, as the pipeline's scheduler does it. */
@@ -214,7 +232,7 @@ export const theStep: OneStep = oneStep({
   spacing: "trailing",
 });
 
-/** Latents, scaled, that the models paint for noise [N, 4, 16, 16] and ids [N, 77]. */
+/** Latents that the models paint for noise [N, 4, 16, 16] and ids [N, 77]. */
 export function paint(w: Weights, sizes: GeneratorSizes, noise: Tensor, ids: Tensor): Tensor {
   const text = clipText(w.in("text_encoder"), ids, clipTextOptions(parseClipTextConfig(textConfig(sizes), "the text")));
   const { scale, inputScale, timestep, skip, out } = theStep;
@@ -249,24 +267,14 @@ const charbonnier = 0.1;
 /** The part of training after which nothing of the squares is left. */
 const squaresUntil = 0.7;
 
-/** Needs the latents of pictures, which the finished autoencoder tells. */
-export const trainUnet = (
-  settings: GeneratorSettings,
-  state: StageState,
-  encodePictures: (pictures: readonly Pixels[]) => Promise<Float32Array>,
-  threads?: number,
-) =>
+export const trainUnet = (settings: GeneratorSettings, state: StageState, threads?: number) =>
   train(
     { settings, stage: "unet", state, threads },
     (w) => ({ loss: unetLoss(w, settings) }),
-    (step) => unetFeeds(settings, step, encodePictures),
+    (step) => unetFeeds(settings, step),
   );
 
-async function unetFeeds(
-  { seed, unet: { batch, steps } }: GeneratorSettings,
-  step: number,
-  encodePictures: (pictures: readonly Pixels[]) => Promise<Float32Array>,
-): Promise<Feeds> {
+function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: number): Feeds {
   const random = new Random(seed, 2, step);
   const mixture = mixtureAt(step / steps);
   const examples = Array.from({ length: batch }, () => coupledExample(random, mixture));
@@ -274,7 +282,7 @@ async function unetFeeds(
   return {
     noise: joined(examples.map(({ noise }) => noise)),
     ids: idsOf(examples.map(({ description }) => sentence(description))),
-    wanted: await encodePictures(examples.map(({ scene }) => render(scene))),
+    wanted: joined(examples.map(({ scene }) => latentsOf(scene))),
     squaresShare: Float32Array.of(share),
     robustShare: Float32Array.of(1 - share),
   };

@@ -4,9 +4,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { percent } from "./evaluation.ts";
-import { type Drawn, examineVae, heldOut, measureScaling, Painter, PictureEncoder } from "./generatorEvaluation.ts";
+import { type Drawn, examineVae, heldOut, Painter } from "./generatorEvaluation.ts";
 import { readStage, type StageTrace, writePipeline, writeStage } from "./generatorFiles.ts";
 import {
   type GeneratorSettings,
@@ -14,7 +14,6 @@ import {
   type StageProgress,
   type StageState,
   startStage,
-  type TrainedVae,
   trainUnet,
   trainVae,
 } from "./generatorTraining.ts";
@@ -33,6 +32,7 @@ interface Options {
   checkpointEvery: number;
   examineEvery: number;
   tests: number;
+  only?: Stage;
   fresh?: boolean;
   asItStands?: boolean;
   work: string;
@@ -43,7 +43,7 @@ interface Options {
 const command = () =>
   new Command("train:generator")
     .description("Trains the text-to-image model of the built-in shapes world.")
-    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 500)
+    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 1000)
     .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
     .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
@@ -52,6 +52,12 @@ const command = () =>
     .option("--checkpoint-every <n>", "steps between checkpoints", Number, 200)
     .option("--examine-every <n>", "steps between examinations on held-out sentences", Number, 500)
     .option("--tests <n>", "held-out sentences in the last examination", Number, 400)
+    .addOption(
+      new Option("--only <stage>", "train this alone, beside the other: then finish with --as-it-stands").choices([
+        "vae",
+        "unet",
+      ]),
+    )
     .option("--fresh", "begin anew even if there is a checkpoint")
     .option("--as-it-stands", "train no further: examine and write the model of the last checkpoint")
     .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-generator"))
@@ -75,15 +81,14 @@ interface Course {
 export async function main(args: readonly string[]): Promise<number> {
   const options = command().parse(args, { from: "user" }).opts<Options>();
   const settings = settingsFrom(options);
-  const vaeCourse = await courseOf("vae", settings, options);
-  await learnVae(settings, vaeCourse, options);
-  const { parameters } = vaeCourse.state;
-  const vae = { parameters, scaling: await measureScaling(settings.sizes, parameters, settings.seed) };
-  const course = await courseOf("unet", settings, options);
-  await learnUnet(settings, course, vae, options);
-  await finish(settings, { vae: vaeCourse, unet: course }, vae, options);
+  const courses = { vae: await courseOf("vae", settings, options), unet: await courseOf("unet", settings, options) };
+  if (trains("vae", options)) await learnVae(settings, courses.vae, options);
+  if (trains("unet", options)) await learnUnet(settings, courses, options);
+  if (!options.only) await finish(settings, courses, options);
   return 0;
 }
+
+const trains = (stage: Stage, { asItStands, only }: Options) => !asItStands && (only ?? stage) === stage;
 
 async function courseOf(stage: Stage, settings: GeneratorSettings, options: Options): Promise<Course> {
   const kept = options.fresh ? undefined : await readStage(options.work, settings, stage);
@@ -92,8 +97,7 @@ async function courseOf(stage: Stage, settings: GeneratorSettings, options: Opti
 }
 
 async function learnVae(settings: GeneratorSettings, course: Course, options: Options): Promise<void> {
-  const { threads, asItStands } = options;
-  if (asItStands || course.state.step === settings.vae.steps) return;
+  const { threads } = options;
   await follow("vae", trainVae(settings, course.state, threads), settings, course, options, async (parameters) => {
     const share = await examineVae(settings.sizes, parameters, 64, threads);
     say(`  pictures right after coding and decoding: ${percent(share)}`);
@@ -101,23 +105,16 @@ async function learnVae(settings: GeneratorSettings, course: Course, options: Op
   });
 }
 
-async function learnUnet(
-  settings: GeneratorSettings,
-  course: Course,
-  vae: TrainedVae,
-  options: Options,
-): Promise<void> {
-  const { threads, asItStands } = options;
-  if (asItStands || course.state.step === settings.unet.steps) return;
-  const encoder = await PictureEncoder.build(settings.sizes, vae, settings.unet.batch, threads);
-  const painter = await Painter.build(settings.sizes, vae.scaling, threads);
-  const steps = trainUnet(settings, course.state, (pictures) => encoder.encode(pictures), threads);
-  await follow("unet", steps, settings, course, options, async (parameters) => {
-    const drawn = await painter.examine({ ...parameters, ...vae.parameters }, 96, settings.seed);
+/** Its pictures are examined through the autoencoder as it is by then: the two may be trained side by side. */
+async function learnUnet(settings: GeneratorSettings, courses: Record<Stage, Course>, options: Options): Promise<void> {
+  const painter = await Painter.build(settings.sizes, options.threads);
+  const steps = trainUnet(settings, courses.unet.state, options.threads);
+  await follow("unet", steps, settings, courses.unet, options, async (parameters) => {
+    const vae = (await readStage(options.work, settings, "vae")) ?? courses.vae;
+    const drawn = await painter.examine({ ...parameters, ...vae.state.parameters }, 96, settings.seed);
     say(`  right: ${describeDrawn(drawn)}`);
     return shareOf(drawn[heldOut]);
   });
-  await encoder.release();
   await painter.release();
 }
 
@@ -147,21 +144,16 @@ async function follow(
 }
 
 /** The last examination on many sentences, and the files. */
-async function finish(
-  settings: GeneratorSettings,
-  courses: Record<Stage, Course>,
-  vae: TrainedVae,
-  options: Options,
-): Promise<void> {
+async function finish(settings: GeneratorSettings, courses: Record<Stage, Course>, options: Options): Promise<void> {
   const { sizes, seed } = settings;
-  const parameters = { ...courses.unet.state.parameters, ...vae.parameters };
-  const painter = await Painter.build(sizes, vae.scaling, options.threads);
+  const parameters = { ...courses.unet.state.parameters, ...courses.vae.state.parameters };
+  const painter = await Painter.build(sizes, options.threads);
   const drawn = await painter.examine(parameters, options.tests, seed + 1);
   await painter.release();
-  const coded = await examineVae(sizes, vae.parameters, options.tests, options.threads);
+  const coded = await examineVae(sizes, courses.vae.state.parameters, options.tests, options.threads);
   say(`Pictures right after coding and decoding: ${percent(coded)}.`);
   say(["Sentences drawn right at one try:", describeDrawn(drawn, "\n  ")].join("\n  "));
-  await writePipeline(options.out, sizes, parameters, vae.scaling);
+  await writePipeline(options.out, sizes, parameters);
   const record = {
     settings,
     reached: { vae: courses.vae.state.step, unet: courses.unet.state.step },

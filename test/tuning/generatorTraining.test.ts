@@ -5,14 +5,16 @@ import { afterAll, describe, expect, test } from "vitest";
 import { loadPipeline } from "../../src/reno/loadPipeline.ts";
 import { Random } from "../../src/shapes/random.ts";
 import { render } from "../../src/shapes/render.ts";
+import type { Scene } from "../../src/shapes/scene.ts";
 import { words } from "../../src/shapes/vocabulary.ts";
-import { examineVae, measureScaling, Painter, PictureEncoder, testOf } from "../../src/tuning/generatorEvaluation.ts";
+import { examineVae, Painter, testOf } from "../../src/tuning/generatorEvaluation.ts";
 import { readStage, toFloat16, writePipeline, writeStage } from "../../src/tuning/generatorFiles.ts";
 import { tokenizer } from "../../src/tuning/generatorModels.ts";
 import {
   describeFrom,
   type GeneratorSettings,
   idsOf,
+  latentsOf,
   mixtureAt,
   normals,
   type StageState,
@@ -74,40 +76,43 @@ describe("the autoencoder's training", () => {
     expect((await readStage(folder, { ...settings, unet: { ...settings.unet, steps: 9 } }, "vae"))?.state.step).toBe(0);
   });
 
-  test("scaled latents of pictures have a mean square of 1", async () => {
-    const { parameters } = startStage(settings, "vae");
-    const scaling = await measureScaling(settings.sizes, parameters, 1);
-    const encoder = await PictureEncoder.build(settings.sizes, { parameters, scaling }, 8, 1);
-    const pictures = Array.from({ length: 8 }, (_, i) => testPicture(i));
-    const latents = await encoder.encode(pictures);
-    await encoder.release();
-    expect(Math.abs(average([...latents].map((x) => x * x)) - 1)).toBeLessThan(0.7); // other pictures than it was measured on
-    const { right, of } = await examineVae(settings.sizes, parameters, 8, 1);
-    expect({ right, of }).toEqual({ right: 0, of: 8 }); // untrained, it paints nothing
+  test("latents are the picture at a quarter of its size, and what of it is not the ground", () => {
+    const latents = latentsOf(testScene(2)); // a red circle, its middle at 22, 30, on white
+    const at = (channel: number, row: number, column: number) => latents[(channel * 16 + row) * 16 + column]!;
+    expect([0, 1, 2, 3].map((c) => at(c, 0, 0))).toEqual([1, 1, 1, -1].map((x) => expect.closeTo(x, 5)));
+    const red = [220, 40, 40].map((x) => x / 127.5 - 1);
+    expect([0, 1, 2, 3].map((c) => at(c, 7, 5))).toEqual([...red, 1].map((x) => expect.closeTo(x, 5)));
+    const covered = (latents.slice(3 * 256).reduce((sum, x) => sum + (x + 1) / 2, 0) * 16) / (Math.PI * 9 ** 2);
+    expect(covered).toBeGreaterThan(1); // pixels that the edge touches count whole
+    expect(covered).toBeLessThan(1.2);
+  });
+
+  test("untrained, it codes nothing that the checker knows", async () => {
+    const { right, of } = await examineVae(settings.sizes, startStage(settings, "vae").parameters, 8, 1);
+    expect({ right, of }).toEqual({ right: 0, of: 8 });
   });
 });
 
-const testPicture = (i: number) =>
-  render({ ground: "white", shapes: [{ shape: "circle", colour: "red", x: 20 + i, y: 30, radius: 9 }] });
+const testScene = (i: number): Scene => ({
+  ground: "white",
+  shapes: [{ shape: "circle", colour: "red", x: 20 + i, y: 30, radius: 9 }],
+});
+const testPicture = (i: number) => render(testScene(i));
 
 describe("the U-Net's training", () => {
   test("its loss falls, and what is written is the pipeline that was trained", async () => {
-    const vae = { parameters: startStage(settings, "vae").parameters, scaling: 1 };
-    vae.scaling = await measureScaling(settings.sizes, vae.parameters, 1);
-    const encoder = await PictureEncoder.build(settings.sizes, vae, settings.unet.batch, 1);
     const state = startStage(settings, "unet");
     const seen: number[] = [];
-    for await (const { loss } of trainUnet(settings, state, (pictures) => encoder.encode(pictures), 1)) seen.push(loss);
-    await encoder.release();
+    for await (const { loss } of trainUnet(settings, state, 1)) seen.push(loss);
     expect(seen).toHaveLength(24);
     expect(average(seen.slice(-4))).toBeLessThan(0.8 * average(seen.slice(0, 4)));
 
-    const parameters = { ...state.parameters, ...vae.parameters };
+    const parameters = { ...state.parameters, ...startStage(settings, "vae").parameters };
     const folder = await temporaryFolder();
-    await writePipeline(folder, settings.sizes, parameters, vae.scaling);
+    await writePipeline(folder, settings.sizes, parameters);
     const said = "a red circle left of a blue square";
     const noise = normals(4 * 16 * 16, new Random(8));
-    const painter = await Painter.build(settings.sizes, vae.scaling, 1);
+    const painter = await Painter.build(settings.sizes, 1);
     const [wanted] = await painter.paint(parameters, Array(8).fill(said), Array(8).fill(noise));
     await painter.release();
     const pipeline = await loadPipeline(folder, { provider: "cpu", threads: 1 });
