@@ -1,7 +1,7 @@
 // Graphs of numerical operations as values: built, differentiated, written as ONNX and run.
 
 export { gradients, pullBack } from "./gradient.ts";
-export { type MemoryNeed, memoryOf } from "./memory.ts";
+export { bytesOf, type MemoryNeed, memoryOf } from "./memory.ts";
 export * from "./ops/convolution.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/linear.ts";

@@ -7,7 +7,7 @@ import { dtypes, elementCount, type Node, type Tensor } from "./tensor.ts";
 
 export interface MemoryNeed {
   /** Weights that are read where they lie in their files: pages that the system may take back. */
-  readonly mapped: number;
+  readonly mapped: ReadonlySet<Tensor>;
   /** What making the session adds: flipped kernels, casts, weights that are not mapped, and what making them leaves behind. */
   readonly copies: number;
   /** Of the arena at the worst moment of a run: values, their buffers kept for reuse, and what is lost between them. */
@@ -27,7 +27,7 @@ export function memoryOf(
 /** Glibc keeps what it was once given for blocks of up to 32 MB: measured, a folded copy takes 2.1 times its size (1.0 with MALLOC_MMAP_THRESHOLD_). */
 const left = process.platform === "linux" ? 2.1 : 1;
 
-const bytesOf = ({ shape, dtype }: Tensor) => elementCount(shape) * dtypes[dtype].bytes;
+export const bytesOf = ({ shape, dtype }: Tensor) => elementCount(shape) * dtypes[dtype].bytes;
 
 // -- what the runtime makes of the graph ------------------------------------------------------------------------------
 
@@ -112,12 +112,12 @@ function inRunningOrder(steps: readonly Step[], maker: ReadonlyMap<Tensor, Step>
   return order;
 }
 
-function weightsOf({ steps, fixed, outputs }: Graph): { mapped: number; copies: number } {
-  const used = new Set([...steps.flatMap(({ inputs }) => inputs), ...outputs]);
-  let [mapped, copies] = [0, 0];
-  for (const x of used) {
+function weightsOf({ steps, fixed, outputs }: Graph): { mapped: Set<Tensor>; copies: number } {
+  const mapped = new Set<Tensor>();
+  let copies = 0;
+  for (const x of new Set([...steps.flatMap(({ inputs }) => inputs), ...outputs])) {
     if (!fixed.has(x)) continue;
-    if (x.origin.kind === "parameter" && "file" in x.origin.source) mapped += bytesOf(x);
+    if (x.origin.kind === "parameter" && "file" in x.origin.source) mapped.add(x);
     else copies += bytesOf(x);
   }
   return { mapped, copies };

@@ -4,6 +4,7 @@
 import { freemem } from "node:os";
 import { SystemError } from "../errors.ts";
 import {
+  bytesOf,
   type CompileOptions,
   compile,
   constant,
@@ -131,19 +132,23 @@ export const planned =
 
 // -- choosing ---------------------------------------------------------------------------------------------------------
 
-/** What a plan will take, in bytes. */
-export interface PlanNeed extends MemoryNeed {
+/** What a plan will take, in bytes: of mapped weights, of copies of weights, and of a step's values. */
+export interface PlanNeed {
   readonly name: PlanName;
+  readonly mapped: number;
+  readonly copies: number;
+  readonly activations: number;
   readonly total: number;
 }
 
 /** What each plan will take, the fastest first. */
 export const needsOf = (parts: StepParts): PlanNeed[] => planNames.map((name) => needOf(name, parts));
 
-function needOf(name: PlanName, parts: StepParts): PlanNeed {
+export function needOf(name: PlanName, parts: StepParts): PlanNeed {
   const needs = layouts[name](parts).segments.map(({ outputs, cuts }) => memoryOf(outputs, cuts));
-  const sum = (of: (need: MemoryNeed) => number) => needs.reduce((total, need) => total + of(need), 0);
-  const [mapped, copies] = [Math.max(...needs.map((need) => need.mapped)), sum((need) => need.copies)];
+  const weights = new Set(needs.flatMap((need) => [...need.mapped]));
+  const mapped = [...weights].reduce((sum, weight) => sum + bytesOf(weight), 0);
+  const copies = needs.reduce((sum, need) => sum + need.copies, 0);
   const activations = Math.max(...needs.map((need) => need.activations)); // one segment's at a time
   return { name, mapped, copies, activations, total: mapped + copies + activations };
 }

@@ -180,6 +180,7 @@ const notDifferentiable = [
     "recomputed",
     "pullBack",
     "memoryOf",
+    "bytesOf",
   ],
 ];
 
