@@ -150,8 +150,8 @@ async function existingParent(folder: string): Promise<string> {
 
 async function checkModels({ home }: Surroundings): Promise<Finding[]> {
   const models = await reportModels(home);
-  return models.map(({ name, state, builtIn, path, problem }) => ({
-    check: `reward ${name}`,
+  return models.map(({ name, kind, state, builtIn, path, problem }) => ({
+    check: `${kind} ${name}`,
     state: state === "ready" ? "ok" : builtIn ? "problem" : "note",
     found: state === "ready" ? `${path}${builtIn ? " (built in, a demo model)" : ""}` : state,
     advice: problem && (builtIn ? `${problem} Install Renoir again: this copy is incomplete.` : problem),

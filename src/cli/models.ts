@@ -1,9 +1,10 @@
-// `renoir models`: which rewards there are, where each one's checkpoint lies, and how to get it there.
+// `renoir models`: which rewards and pipelines there are, where each one lies, and how to get it there.
 
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { RenoirError, RequestError } from "../errors.ts";
+import { builtInPipeline, loadPipeline } from "../reno/loadPipeline.ts";
 import { download, gigabytes, type Progress } from "../scoring/download.ts";
 import { rewards } from "../scoring/loadReward.ts";
 import { locate, sourceOf, sources } from "../scoring/sources.ts";
@@ -15,6 +16,8 @@ import { duration } from "./progress.ts";
 
 export interface ModelReport {
   readonly name: string;
+  /** A reward scores pictures, a pipeline makes them. */
+  readonly kind: "reward" | "pipeline";
   /** ready: it can be opened; absent: no checkpoint is known; missing: its file has gone; damaged: it can not be opened. */
   readonly state: "ready" | "absent" | "missing" | "damaged";
   readonly builtIn: boolean;
@@ -33,52 +36,95 @@ interface Place {
   readonly source?: string | undefined;
 }
 
-/** Every reward Renoir knows, and the state of its checkpoint. */
+/** Every reward Renoir knows and every pipeline that was added, and the state of each. */
 export async function reportModels(home?: string): Promise<ModelReport[]> {
   const stored = await listStored(home);
-  return Promise.all(Object.keys(rewards).map((name) => report(name, placeOf(name, stored))));
+  const pipelines = stored.filter(({ name }) => !Object.hasOwn(rewards, name));
+  return Promise.all([
+    ...Object.keys(rewards).map((name) => report(name, placeOf(name, stored))),
+    reportPipeline(builtInPipeline.name, { ...ours, path: builtInPipeline.path }),
+    ...pipelines.map((model) => reportPipeline(model.name, { ...model, builtIn: false })),
+  ]);
 }
+
+/** Of what comes with Renoir. */
+const ours = { builtIn: true, license: "Apache-2.0", source: "renoir" };
 
 function placeOf(name: string, stored: readonly StoredModel[]): Place | undefined {
   const builtIn = rewards[name]?.builtIn;
-  if (builtIn) return { path: builtIn.weights, builtIn: true, license: "Apache-2.0", source: "renoir" };
+  if (builtIn) return { ...ours, path: builtIn.weights };
   const model = stored.find((model) => model.name === name);
   return model && { ...model, builtIn: false };
 }
 
 async function report(name: string, place: Place | undefined): Promise<ModelReport> {
-  if (!place) return absent(name);
-  const { path, builtIn, license, source } = place;
-  const facts = { name, builtIn, path, license, source };
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => undefined,
-  );
+  return place ? reportAt({ name, kind: "reward" }, place, () => openCheckpoint(place.path)) : absent(name);
+}
+
+/** Ready means that every tensor is there; nothing of them is read. */
+const reportPipeline = (name: string, place: Place): Promise<ModelReport> =>
+  reportAt({ name, kind: "pipeline" }, place, () => loadPipeline(place.path));
+
+async function reportAt(
+  what: Pick<ModelReport, "name" | "kind">,
+  { path, builtIn, license, source }: Place,
+  open: () => Promise<unknown>,
+): Promise<ModelReport> {
+  const facts = { ...what, builtIn, path, license, source };
+  const size = await sizeOf(path).catch(() => undefined);
   if (size === undefined) return { ...facts, state: "missing", problem: `${path} is no longer there.` };
   try {
-    await openCheckpoint(path);
+    await open();
     return { ...facts, size, state: "ready" };
   } catch (error) {
     return { ...facts, size, state: "damaged", problem: sentence(error as Error) };
   }
 }
 
+/** Of a file, or of all files in a folder. */
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path); // what links lead to: a hub cache is made of them
+  if (!found.isDirectory()) return found.size;
+  const sizes = await Promise.all((await readdir(path)).map((name) => sizeOf(join(path, name))));
+  return sizes.reduce((total, size) => total + size, 0);
+}
+
 function absent(name: string): ModelReport {
   const source = sources[name];
   const ways = [...(source ? [`\`renoir models pull ${name}\``] : []), `\`renoir models add ${name} PATH\``];
   const problem = `No checkpoint yet: ${ways.join(" fetches it, ")} names one you have.`;
-  return { name, builtIn: false, state: "absent", license: source?.license, source: source?.repo, problem };
+  return {
+    name,
+    kind: "reward",
+    builtIn: false,
+    state: "absent",
+    license: source?.license,
+    source: source?.repo,
+    problem,
+  };
 }
 
 const sentence = (error: Error) =>
   error instanceof RenoirError && error.hint ? `${error.message} ${error.hint}` : error.message;
 
-/** Gives a reward its checkpoint, after opening it. */
+/** Gives a reward its checkpoint, or a pipeline its name, after opening it. */
 export async function addModel(name: string, path: string, home?: string): Promise<ModelReport> {
+  if (!Object.hasOwn(rewards, name.toLowerCase())) return addPipeline(name, path, home);
   const known = nameOfReward(name);
   const checkpoint = await openCheckpoint(path);
   const { license } = sources[known] ?? {};
   return report(known, { ...(await addStored({ name: known, path: checkpoint.path, license }, home)), builtIn: false });
+}
+
+async function addPipeline(name: string, path: string, home?: string): Promise<ModelReport> {
+  const pipeline = await loadPipeline(resolve(path)).catch((error: Error) => {
+    throw new RequestError(
+      `There is no reward "${name}", and ${path} is no model that draws pictures: ${error.message}`,
+      { hint: (error as RenoirError).hint ?? "Give a diffusers folder or a single-file checkpoint.", cause: error },
+    );
+  });
+  const stored = await addStored({ name, path: pipeline.path }, home);
+  return reportPipeline(stored.name, { ...stored, builtIn: false });
 }
 
 /** A name whose checkpoint can be chosen: unknown names would be stored and never used. */
@@ -117,19 +163,22 @@ export async function pullModel(name: string, { home, ...options }: PullOptions 
 export function registerModels(program: Command): void {
   const models = program
     .command("models")
-    .description("the rewards, where each one's checkpoint lies, its size and licence, and whether it can be opened")
+    .description("rewards and pipelines, where each one lies, its size and licence, and whether it can be opened")
     .addHelpText("after", "\nExample:\n  renoir models\n  renoir models pull imagereward\n");
   models
     .command("list", { isDefault: true })
-    .description("all rewards")
+    .description("all rewards and pipelines")
     .option("--json", "one JSON object a line")
     .addHelpText("after", "\nExample:\n  renoir models list --json\n")
     .action(async ({ json }) => print(await reportModels(), json));
   models
     .command("add <name> <path>")
-    .description("use a checkpoint that you have; it stays where it is")
+    .description("use a reward's checkpoint, or a model that draws pictures, that you have; it stays where it is")
     .option("--json", "one JSON object a line")
-    .addHelpText("after", "\nExample:\n  renoir models add imagereward ~/models/ImageReward.pt\n")
+    .addHelpText(
+      "after",
+      "\nExample:\n  renoir models add imagereward ~/models/ImageReward.pt\n  renoir models add sd-turbo ~/models/sd_turbo.safetensors\n",
+    )
     .action(async (name, path, { json }) => print([await addModel(name, path)], json));
   models
     .command("pull <name>")
@@ -194,8 +243,9 @@ function print(reports: readonly ModelReport[], json: boolean | undefined): void
   for (const report of reports) process.stdout.write(json ? jsonLine(report) : `${describeModel(report)}\n`);
 }
 
-function describeModel({ name, state, builtIn, path, size, license, source, problem }: ModelReport): string {
+function describeModel({ name, kind, state, builtIn, path, size, license, source, problem }: ModelReport): string {
   const facts = [
+    kind,
     builtIn ? "built in, a demo model" : source,
     size === undefined ? undefined : gigabytes(size),
     license,

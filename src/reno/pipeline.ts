@@ -1,6 +1,6 @@
 // A text-to-image model that is run for one step: text encoder, U-Net and autoencoder, and the affine step between them.
 
-import { RequestError } from "../errors.ts";
+import { RequestError, WeightError } from "../errors.ts";
 import {
   add,
   type CompileOptions,
@@ -109,6 +109,7 @@ export class Pipeline {
 
   /** Checks that every tensor is there and fits; nothing of them is read before the first picture. */
   constructor(parts: PipelineParts, options: CompileOptions = {}) {
+    checkPartsFit(parts);
     this.#parts = parts;
     this.#sessions = new SessionCache(options);
     this.name = parts.name;
@@ -240,6 +241,22 @@ export class Pipeline {
     });
     return { pixels: reshape(image, image.shape.slice(1)) };
   }
+}
+
+/** The parts of a model may have been exchanged one by one. */
+function checkPartsFit({ name, unet, vae, text }: PipelineParts): void {
+  const { in_channels: channels, cross_attention_dim } = unet.config;
+  const { latent_channels: latents } = vae.config;
+  const reads = [cross_attention_dim].flat();
+  const problem =
+    channels !== latents
+      ? `the U-Net makes latents of ${channels} channels, but the autoencoder reads ${latents}`
+      : reads.some((width) => width !== text.width) &&
+        `the U-Net reads prompts ${reads.join(", ")} numbers wide, but the text encoder writes ${text.width}`;
+  if (!problem) return;
+  throw new WeightError(`${name}: ${problem}.`, {
+    hint: "Its parts are of different models: take all of them from the same one.",
+  });
 }
 
 const stepFields: readonly (keyof OneStep)[] = ["scale", "inputScale", "timestep", "skip", "out"];

@@ -1,6 +1,7 @@
 // The registry of models on disk: a name for each checkpoint, and where it lies. It survives the process; what is in memory is registry.ts's.
 
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -20,7 +21,7 @@ const modelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/);
 
 const storedModel = z.object({
   name: modelName,
-  /** The real path of a checkpoint. */
+  /** The real path of a checkpoint, or of a pipeline's folder. */
   path: z.string().min(1),
   /** Whether the file was downloaded into Renoir's own folder, and goes with its entry. */
   pulled: z.boolean().default(false),
@@ -164,12 +165,13 @@ const resolvePath = (path: string) => resolve(path.replace(/^~(?=$|[/\\])/, home
 async function existingPath(path: string): Promise<string> {
   const real = await realpath(path).catch((error) => {
     throw new RequestError(`${path} can not be added: there is no such file.`, {
-      hint: "Give the path of a .safetensors, .pt, .bin or .ckpt file.",
+      hint: "Give the path of a .safetensors, .pt, .bin or .ckpt file, or of a diffusers folder.",
       cause: error,
     });
   });
-  if ((await stat(real)).isFile()) return real;
-  throw new RequestError(`${real} can not be added: it is no file.`, {
+  const found = await stat(real);
+  if (found.isFile() || (found.isDirectory() && existsSync(join(real, "model_index.json")))) return real;
+  throw new RequestError(`${real} can not be added: it is no file, and no folder with a model_index.json.`, {
     hint: "Give the path of the checkpoint in it.",
   });
 }

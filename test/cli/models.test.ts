@@ -122,6 +122,7 @@ test("add takes a checkpoint that opens, leaves it in place, and list shows it r
   const listed = (await reportModels(home)).find(({ name }) => name === "imagereward");
   expect(listed).toEqual({
     name: "imagereward",
+    kind: "reward",
     state: "ready",
     builtIn: false,
     path,
