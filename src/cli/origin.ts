@@ -146,9 +146,10 @@ async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Prom
   const isThatPicture = inOneStep && !changes(flags);
   const made = await recreate(pipeline, settled(recipe, size, given), isThatPicture ? picture : undefined);
   tellMade(made, file, say);
-  const { prompt, negativePrompt, guidance, rounding } = made.recipe;
+  const { prompt, negativePrompt, rounding } = made.recipe;
+  const { guidance } = inOneStep ? made.recipe : made.conditioning;
   const { conditioning, latents, width, height, pixels, candidate, difference } = made;
-  const seed = picture.metadata.seed === null && flags.seed === undefined ? undefined : recipe.seed;
+  const seed = knownSeed(picture.metadata) === null && flags.seed === undefined ? undefined : recipe.seed;
   const { name: model } = pipeline;
   const making = { prompt, negativePrompt, guidance, seed, width, height, model, version: version() };
   const texts = isThatPicture ? await textsOf(picture.bytes, picture.metadata) : rewritten(metadata, making);
@@ -185,7 +186,7 @@ function withFlags(metadata: ImageMetadata, flags: MakingFlags, given: GivenLate
     ...metadata,
     prompt,
     negativePrompt: flags.negativePrompt ?? metadata.negativePrompt,
-    seed: flags.seed ?? metadata.seed ?? (given ? 0 : null),
+    seed: flags.seed ?? knownSeed(metadata) ?? (given ? 0 : null),
     settings: {
       ...metadata.settings,
       ...(unsaid && { Version: `Renoir ${version()}` }),
@@ -195,6 +196,9 @@ function withFlags(metadata: ImageMetadata, flags: MakingFlags, given: GivenLate
     ...(size && { width: size.width, height: size.height }),
   };
 }
+
+/** Below 0 a seed stands for "any". */
+const knownSeed = ({ seed }: ImageMetadata) => (seed !== null && seed >= 0 ? seed : null);
 
 /** What the file says, or where one step can not give its picture and a model was chosen, its prompt and noise alone. */
 function recipeFor(metadata: ImageMetadata, file: string, { model }: MakingFlags, say: Say) {

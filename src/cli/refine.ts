@@ -110,12 +110,14 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
       trace: flags.trace,
       ...(flags.saveAll && { stepsFolder: join(dirname(resolve(out)), `${parse(out).name}-steps`) }),
       withLatents: flags.latents !== false,
+      draw: async (latents) => (await origin.pipeline.generate({ ...origin, latents })).pixels,
       onStep(step) {
         progress.step(step);
         if (flags.json) process.stdout.write(jsonLine(traceStep(step)));
       },
     });
     progress.stop();
+    await origin.pipeline.unload();
     for (const { reward } of rewards) await reward.unload();
     process.exitCode = report(result, { origin, out, flags, aborted: interrupt.signal.aborted });
   } finally {

@@ -19,6 +19,8 @@ export interface Run {
   /** Where every step's picture goes. */
   readonly stepsFolder?: string | undefined;
   readonly withLatents: boolean;
+  /** The picture of a noise as generate makes it: the steps' graph is another one, and a pixel may round otherwise. */
+  readonly draw: (latents: Float32Array) => Promise<Float32Array>;
   /** Each step as soon as it is there. */
   readonly onStep: (step: RefineStep) => void;
 }
@@ -52,9 +54,10 @@ export async function runRefinement(run: Run): Promise<RunResult> {
     await writeWhole(run.trace, `${JSON.stringify(trace, bigintAsText, 1)}\n`);
   }
   if (!first || !best) throw seen.failure;
-  const scores = { before: await scoresOf(first, run), after: await scoresOf(best, run) };
+  const drawn = { ...best, pixels: await run.draw(best.latents).catch(() => best.pixels) };
+  const scores = { before: await scoresOf(first, run), after: await scoresOf(drawn, run) };
   const refinement = { settings: run.settings, iterations: steps.length, best: best.step, scores };
-  await writeWhole(run.out, await fileOf(best, run, refinement));
+  await writeWhole(run.out, await fileOf(drawn, run, refinement));
   return { scores, first, best, iterations: steps.length, ...("failure" in seen && { failure: seen.failure }) };
 }
 
