@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { WeightError } from "../errors.ts";
+import { otherInputs } from "../weights/layouts/stableDiffusionOthers.ts";
 import type { ClipTextOptions } from "./clipText.ts";
 
 const count = z.number().int().positive();
@@ -100,29 +101,30 @@ const vaeSupported: Supported = {
   latents_std: [null],
 };
 
-/** U-Nets that take more than latents, by their input channels. */
-const otherInputs: Readonly<Record<number, string>> = {
-  5: "a depth-to-image U-Net, which also wants a depth map",
-  7: "an upscaling U-Net, which also wants a small picture",
-  8: "a U-Net for editing or depth, which also wants another picture's latents",
-  9: "an inpainting U-Net, which also wants a mask and the masked picture",
-};
-
 /** A U-Net's config.json; `where` names it in messages. */
 export function parseUnetConfig(json: unknown, where: string): UnetConfig {
   const config = parse(unetSchema, unetSupported, json, where);
-  const { block_out_channels: widths, in_channels, out_channels } = config;
+  const { in_channels, out_channels } = config;
   if (in_channels !== out_channels) {
+    const what = otherInputs[in_channels] ?? "no text-to-image model";
     throw new WeightError(
-      `${where}: the U-Net takes ${in_channels} channels and gives ${out_channels}: it is ${otherInputs[in_channels] ?? "no text-to-image U-Net of latents"}.`,
+      `${where}: the U-Net takes ${in_channels} channels and gives ${out_channels}: it is ${what}.`,
       { hint: "Take a text-to-image model, which has 4 channels in and out." },
     );
   }
-  const down = config.down_block_types.map((type) => type === "CrossAttnDownBlock2D");
-  const up = config.up_block_types.map((type) => type === "CrossAttnUpBlock2D").reverse();
+  checkLevels(config, where);
+  checkHeads(config, where);
+  checkGroups(config, where);
+  return config;
+}
+
+function checkLevels(config: UnetConfig, where: string): void {
+  const { down_block_types, up_block_types, block_out_channels: widths } = config;
+  const down = down_block_types.map((type) => type === "CrossAttnDownBlock2D");
+  const up = up_block_types.map((type) => type === "CrossAttnUpBlock2D").reverse();
   if (down.length !== widths.length || up.length !== widths.length || down.some((cross, i) => cross !== up[i])) {
     throw new WeightError(
-      `${where}: "down_block_types" (${config.down_block_types.join(", ")}) and "up_block_types" (${config.up_block_types.join(", ")}) ` +
+      `${where}: "down_block_types" (${down_block_types.join(", ")}) and "up_block_types" (${up_block_types.join(", ")}) ` +
         `are not the ${widths.length} levels of "block_out_channels" there and back.`,
     );
   }
@@ -132,8 +134,19 @@ export function parseUnetConfig(json: unknown, where: string): UnetConfig {
       throw new WeightError(`${where}: "${key}" has ${value.length} entries for ${widths.length} levels.`);
     }
   }
-  checkGroups(config, where);
-  return config;
+}
+
+/** The middle attends by the last level's heads, whether that level attends or not. */
+function checkHeads({ attention_head_dim, block_out_channels, down_block_types }: UnetConfig, where: string): void {
+  for (const [i, width] of block_out_channels.entries()) {
+    const attends = down_block_types[i] === "CrossAttnDownBlock2D" || i === block_out_channels.length - 1;
+    const heads = typeof attention_head_dim === "number" ? attention_head_dim : attention_head_dim[i]!;
+    if (attends && width % heads) {
+      throw new WeightError(
+        `${where}: a width of ${width} does not divide among ${heads} heads, as many as "attention_head_dim" says.`,
+      );
+    }
+  }
 }
 
 /** An AutoencoderKL's config.json. */

@@ -88,7 +88,7 @@ function levelOf(config: UnetConfig, i: number): Level {
   return {
     crossAttention: config.down_block_types[i] === "CrossAttnDownBlock2D",
     layers: perLevel(config.layers_per_block, i),
-    heads: perLevel(config.attention_head_dim, i), // a count of heads under a historic name (unet_2d_condition.py, issue 2011)
+    heads: perLevel(config.attention_head_dim, i), // a count of heads under a historic name
     depth: perLevel(config.transformer_layers_per_block, i),
   };
 }
@@ -160,7 +160,7 @@ function transformer(w: Weights, x: Tensor, level: Level, { config, layer, text 
     }
     return add(projectOut(w.in("proj_out"), tokens, x), x);
   };
-  return layer(apply as Parameters<Layer>[0], x, text);
+  return layer(apply, x, text);
 }
 
 /** SD1's projections are 1x1 convolutions, SD2's and SDXL's linear layers: the weight's shape says which. */
@@ -173,13 +173,13 @@ const projectOut = (w: Weights, tokens: Tensor, like: Tensor) =>
 
 /** BasicTransformerBlock: attention among the pixels, from the pixels to the text, and a gated MLP, each after a norm. */
 function transformerBlock(w: Weights, x: Tensor, text: Tensor, heads: number): Tensor {
-  const norm = (i: number) => layerNorm(w.in(`norm${i}`), x, layerNormEpsilon);
-  x = add(x, attend(w.in("attn1"), norm(1), undefined, heads));
-  x = add(x, attend(w.in("attn2"), norm(2), text, heads));
-  return add(x, feedForward(w.in("ff").in("net"), norm(3)));
+  const own = layerNorm(w.in("norm1"), x, layerNormEpsilon);
+  x = add(x, attend(w.in("attn1"), own, own, heads));
+  x = add(x, attend(w.in("attn2"), layerNorm(w.in("norm2"), x, layerNormEpsilon), text, heads));
+  return add(x, feedForward(w.in("ff").in("net"), layerNorm(w.in("norm3"), x, layerNormEpsilon)));
 }
 
-function attend(w: Weights, x: Tensor, context: Tensor = x, heads: number): Tensor {
+function attend(w: Weights, x: Tensor, context: Tensor, heads: number): Tensor {
   const [q, k, v] = [dense(w.in("to_q"), x), dense(w.in("to_k"), context), dense(w.in("to_v"), context)];
   return dense(w.in("to_out").in(0), attention(q, k, v, heads));
 }

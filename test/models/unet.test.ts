@@ -80,7 +80,7 @@ describe("config.json", () => {
   });
 
   test.each<[Record<string, unknown>, string]>([
-    [{ in_channels: 9 }, "takes 9 channels and gives 4: it is an inpainting U-Net, which also wants a mask"],
+    [{ in_channels: 9 }, "takes 9 channels and gives 4: it is an inpainting model, which also wants a mask"],
     [{ class_embed_type: "timestep" }, 'unet: "class_embed_type" is "timestep"; supported: null.'],
     [{ addition_embed_type: "text_time" }, '"addition_embed_type" is "text_time"; supported: null.'],
     [{ num_attention_heads: 8 }, '"num_attention_heads" is 8; supported: null.'],
@@ -88,6 +88,7 @@ describe("config.json", () => {
     [{ up_block_types: ["CrossAttnUpBlock2D"] }, 'are not the 4 levels of "block_out_channels" there and back.'],
     [{ attention_head_dim: [5, 10] }, '"attention_head_dim" has 2 entries for 4 levels.'],
     [{ block_out_channels: [320, 640, 1280, 1000] }, "a width of 1000 does not divide among 32 groups"],
+    [{ attention_head_dim: 12 }, "a width of 320 does not divide among 12 heads"],
     [{ layers_per_block: "two" }, '"layers_per_block" is "two"; supported:'],
   ])("%j is refused in words", (change, message) => {
     expect(() => parseUnetConfig({ ...sd15, ...change }, "unet")).toThrow(message);

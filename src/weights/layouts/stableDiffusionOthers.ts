@@ -51,8 +51,8 @@ const parts: Readonly<Record<string, string>> = {
   "cond_stage_model.": "text encoder",
 };
 
-/** Inputs beyond latents, by the channels that the U-Net takes. */
-const inputs: Readonly<Record<number, string>> = {
+/** What takes more than latents, by the channels of the U-Net's input. */
+export const otherInputs: Readonly<Record<number, string>> = {
   5: "a depth-to-image model, which also wants a depth map",
   7: "an upscaler, which also wants a small picture",
   8: "an editing model (InstructPix2Pix), which also wants another picture",
@@ -70,7 +70,7 @@ export function refuseOthers({ name, tensors }: Checkpoint): void {
     });
   }
   const channels = tensors.get("model.diffusion_model.input_blocks.0.0.weight")?.shape[1];
-  const wants = channels && inputs[channels];
+  const wants = channels && otherInputs[channels];
   if (wants) {
     throw new WeightError(`${name}: the U-Net takes ${channels} channels: it is ${wants}.`, {
       hint: "Take the model's text-to-image version, whose U-Net takes 4.",
