@@ -85,7 +85,9 @@ test("a task that is not there is named, beside the ones that are", () => {
     encoding: "utf8",
   });
   expect(status).toBe(1);
-  expect(stderr).toMatch(/^There is no task "paint"\. The tasks are test, demo, bench, (?:[\w:]+, )*train:reward(?:, [\w:]+)*\.\n$/);
+  expect(stderr).toMatch(
+    /^There is no task "paint"\. The tasks are test, demo, bench, (?:[\w:]+, )*train:reward(?:, [\w:]+)*\.\n$/,
+  );
 });
 
 test("a Node that is too old gets a sentence, and one that will do gets none", () => {
