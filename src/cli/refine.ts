@@ -1,12 +1,15 @@
 // renoir refine: a picture's own noise, optimised until rewards like the picture better (ReNO). What the command line does not say,
 // the picture's file does, so that step 0 is that very picture.
 
+import { readFile } from "node:fs/promises";
 import { dirname, join, parse, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { RequestError } from "../errors.ts";
 import { builtInPipeline } from "../reno/loadPipeline.ts";
 import { fittingPlan } from "../reno/memoryPlan.ts";
 import { refineDefaults } from "../reno/refine.ts";
 import type { WeightedReward } from "../reno/stepGraph.ts";
+import { parseTrace, type Trace, traceStep } from "../reno/trace.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { addMakingFlags, type MakingFlags } from "./making.ts";
@@ -14,7 +17,7 @@ import { collect, parseCount, parseNumber, rewardsOf } from "./options.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { jsonLine, printable, scoreText } from "./output.ts";
 import { refineProgress } from "./refineProgress.ts";
-import { type RunResult, runRefinement, traceStep } from "./refineRun.ts";
+import { type RunResult, runRefinement } from "./refineRun.ts";
 import { messageOf } from "./usage.ts";
 import { freeName } from "./writeWhole.ts";
 
@@ -44,6 +47,7 @@ interface RefineFlags extends Omit<MakingFlags, "latents"> {
   readonly patience?: number;
   readonly saveAll?: boolean;
   readonly trace?: string;
+  readonly resume?: string;
   readonly out?: string;
 }
 
@@ -69,6 +73,7 @@ export function registerRefine(program: Command): void {
     .option("--patience <n>", "stop after n looks without a better one", parseCount)
     .option("--save-all", "save every step's picture in a folder beside the result")
     .option("--trace <file>", "write settings and every step's numbers as JSON")
+    .option("--resume <file>", "go on from such a trace, with the same picture and flags")
     .option("--out <file>", "the result, a PNG (default: beside the picture, with -refined in its name)", parsePng)
     .option("--no-latents", "leave the optimised noise out of the result")
     .addHelpText("after", help)
@@ -91,6 +96,7 @@ function parsePng(text: string): string {
 
 async function refineCommand(image: string | undefined, flags: RefineFlags): Promise<void> {
   if (flags.reward) await rewardsOf({ reward: flags.reward }); // a slip is told before a model is opened
+  const earlier = flags.resume === undefined ? undefined : await readTrace(flags.resume, flags);
   const progress = refineProgress(flags.iterations);
   const interrupt = watchInterrupts(() =>
     progress.say("Stopping after this step; the best so far is saved. Press Ctrl-C again to stop at once."),
@@ -108,9 +114,10 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
       settings: settingsOf(origin, flags, rewards),
       out,
       trace: flags.trace,
+      earlier,
       ...(flags.saveAll && { stepsFolder: join(dirname(resolve(out)), `${parse(out).name}-steps`) }),
       withLatents: flags.latents !== false,
-      draw: async (latents) => (await origin.pipeline.generate({ ...origin, latents })).pixels,
+      draw: (latents) => origin.pipeline.generate({ ...origin, latents }),
       onStep(step) {
         progress.step(step);
         if (flags.json) process.stdout.write(jsonLine(traceStep(step)));
@@ -124,6 +131,23 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
     progress.stop();
     interrupt.release();
   }
+}
+
+/** What would silently be another run is refused. */
+async function readTrace(file: string, { optimizer, iterations }: RefineFlags): Promise<Trace> {
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new RequestError(`The trace ${file} can not be read: ${cause.message}.`, { hint: "Check the path.", cause });
+  });
+  const trace = parseTrace(text, file);
+  const { settings, steps, resume } = trace;
+  const wrong =
+    (!resume && "holds no state to go on from") ||
+    (settings.optimizer !== optimizer && `is of a run by ${settings.optimizer}, but --optimizer is ${optimizer}`) ||
+    (steps.length >= iterations && `has ${steps.length} steps, and --iterations asks for no more than ${iterations}`);
+  if (!wrong) return trace;
+  throw new RequestError(`The trace ${file} ${wrong}.`, {
+    hint: "Give the flags of that run, with more --iterations if it had come to its end.",
+  });
 }
 
 /** A weight that was not written is ReNO's own for that reward. */
@@ -192,7 +216,7 @@ function report(result: RunResult, { origin, out, flags, aborted }: Ended): 0 | 
   const { prompt, seed, pipeline, difference } = origin;
   if (flags.json) {
     const making = { file: out, prompt, ...(seed !== undefined && { seed }), model: pipeline.name };
-    const found = { scores, best: best.step, iterations, ...(difference !== undefined && { difference }) };
+    const found = { scores, best, iterations, ...(difference !== undefined && { difference }) };
     process.stdout.write(jsonLine({ ...making, ...found, ...(stopped && { stopped }) }));
   } else process.stdout.write(resultText(result, out));
   if (failure !== undefined) process.stderr.write(`${messageOf(failure)} The best of ${iterations} steps is saved.\n`);
@@ -207,6 +231,6 @@ function resultText({ scores, best, iterations }: RunResult, out: string): strin
     const change = `${after < before ? "" : "+"}${(after - before).toFixed(4)}`;
     return `  ${name.padEnd(width)}  ${scoreText(before)} before, ${scoreText(after)} after (${change})\n`;
   });
-  const where = best.step === 0 ? "no step was better than the picture as it was" : `best at step ${best.step}`;
+  const where = best === 0 ? "no step was better than the picture as it was" : `best at step ${best}`;
   return `${printable(out)}\n${rows.join("")}  ${where}, of ${iterations} looked at\n`;
 }

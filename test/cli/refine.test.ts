@@ -47,7 +47,7 @@ test("it begins with the very picture, and what it did is in the trace, in the r
   const steps = jsonLines(stdout);
   const result = steps.pop();
   const trace = JSON.parse(await readFile(join(folder, "t.json"), "utf8"));
-  expect(Object.keys(trace)).toEqual(["settings", "steps", "best"]);
+  expect(Object.keys(trace)).toEqual(["settings", "steps", "best", "resume"]);
   expect(trace.steps).toEqual(steps);
   expect(steps.map(({ step }) => step)).toEqual([0, 1, 2, 3]);
   expect(steps[0]).toEqual({
@@ -117,6 +117,18 @@ test("without --json the result is told in words, and nothing overwrites an earl
     expect(stdout).toContain(picture.replace(".png", name));
     expect(stderr).toMatch(/step 1 of 1 {2}Shapes .* {2}norm \d+\.\d {2}[▁█]{2}/);
   }
+});
+
+test("a run that goes on from its trace ends as one that was never stopped", async () => {
+  const flags = ["--prompt", prompt, "--seed", "5", ...withModel(), "--trace", "t.json"];
+  const whole = jsonLines((await refine(...flags, "--iterations", "4", "--out", "whole.png")).stdout);
+  await refine(...flags, "--iterations", "2", "--out", "part.png");
+  const rest = jsonLines((await refine(...flags, "--iterations", "4", "--resume", "t.json", "--out", "b.png")).stdout);
+  expect(rest.map(({ step }) => step)).toEqual([2, 3, undefined]);
+  expect(rest[1].loss).toBeCloseTo(whole[3].loss, 4);
+  expect(rest[2]).toMatchObject({ iterations: 4, best: whole[4].best });
+  const over = await refine(...flags, "--iterations", "4", "--resume", "t.json");
+  expect(over).toMatchObject({ code: 2, stderr: expect.stringContaining("t.json has 4 steps, and --iterations asks") });
 });
 
 test("Ctrl-C ends it after the step in hand: the best so far and the trace are saved", async () => {
