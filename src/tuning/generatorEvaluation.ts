@@ -21,6 +21,7 @@ import {
   normals,
   paint,
   paintingInputs,
+  readSentences,
   toPixels,
   toSigned,
 } from "./generatorTraining.ts";
@@ -79,7 +80,7 @@ export class Painter {
   static async build(sizes: GeneratorSizes, threads?: number): Promise<Painter> {
     const w = Weights.fromInputs(shapesOf(sizes, ["text_encoder", "unet", "vae"]));
     const { noise, ids } = paintingInputs(batch);
-    const latents = paint(w, sizes, noise, ids);
+    const latents = paint(w, sizes, noise, readSentences(w, sizes, ids));
     const image = decode(w.in("vae"), latents, parseVaeConfig(vaeConfig(sizes), "the autoencoder"));
     return new Painter(await compiled({ image }, threads));
   }

@@ -14,7 +14,6 @@ import {
   partShapes,
   parts,
   schedulerConfig,
-  shapesOf,
   textConfig,
   tokenizer,
   unetConfig,
@@ -26,7 +25,7 @@ import {
   type Stage,
   type StageProgress,
   type StageState,
-  stageParts,
+  stageShapes,
 } from "./generatorTraining.ts";
 
 /** One line of a stage's trace: averages over the steps since the last. */
@@ -56,7 +55,7 @@ export async function writeStage(
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const tables = { weight: parameters, mean: optimiser?.mean ?? {}, square: optimiser?.square ?? {} };
-  const shapes = shapesOf(settings.sizes, stageParts[stage]);
+  const shapes = stageShapes(settings.sizes, stage);
   const tensors = kinds.flatMap((kind) =>
     Object.entries(tables[kind]).map(
       ([name, data]) => [`${kind}/${name}`, { dtype: "float32", shape: shapes[name]!, data }] as const,

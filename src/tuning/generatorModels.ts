@@ -303,6 +303,10 @@ function freshTensor(name: string, shape: Shape, random: Random): Float32Array {
   if (isNorm(name)) return tensor.fill(1);
   if (name.endsWith("bias")) return tensor;
   const inputs = shape.slice(1).reduce((a, b) => a * b, 1);
-  const deviation = isEmbedding(name) ? 0.3 : (endsBranch(name) ? 0.3 : 1) / Math.sqrt(inputs);
+  const deviation = isEmbedding(name)
+    ? name.includes("position")
+      ? 0.1
+      : 0.3
+    : (endsBranch(name) ? 0.3 : 1) / Math.sqrt(inputs);
   return tensor.map(() => deviation * random.normal());
 }

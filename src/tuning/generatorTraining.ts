@@ -27,6 +27,7 @@ import { type Description, grounds, place, type Scene, sentence, side } from "..
 import { type Split, splitOf } from "../shapes/splits.ts";
 import type { Weights } from "../weights/weights.ts";
 import { type AdamWState, rateAt, type Tensors } from "./adamw.ts";
+import { guideShapes, readingLoss, readingTargets } from "./generatorGuides.ts";
 import {
   decays,
   freshWeights,
@@ -75,32 +76,38 @@ export interface StageProgress {
   step: number;
   loss: number;
   norm: number;
+  /** How badly the sentences were read: the guides' part of the U-Net's loss. */
+  reading?: number;
 }
+
+/** A stage's tensors: its parts, and what only learning needs. */
+export const stageShapes = (sizes: GeneratorSizes, stage: Stage): Record<string, Shape> => ({
+  ...shapesOf(sizes, stageParts[stage]),
+  ...(stage === "unet" ? guideShapes(sizes.textWidth) : {}),
+});
 
 export function startStage(settings: GeneratorSettings, stage: Stage): StageState {
   const random = new Random(settings.seed, stage === "vae" ? 1 : 2);
-  return { step: 0, parameters: freshWeights(shapesOf(settings.sizes, stageParts[stage]), random) };
+  return { step: 0, parameters: freshWeights(stageShapes(settings.sizes, stage), random) };
 }
 
 /** Runs to the end, yielding after every step; the state is the live one, consistent until the next step begins. */
 async function* train(
   { settings, stage, state, threads }: Run,
-  objective: (w: Weights) => { loss: Tensor },
+  objective: (w: Weights) => { loss: Tensor; reading?: Tensor },
   feedsOf: (step: number) => Feeds,
 ): AsyncGenerator<StageProgress, void, void> {
   const { steps, peak, warmUp } = settings[stage];
-  const shapes = shapesOf(settings.sizes, stageParts[stage]);
+  const shapes = stageShapes(settings.sizes, stage);
   const { parameters, optimiser } = state;
   const learner = await Learner.build({ shapes, parameters, objective, threads, state: optimiser, decays });
   state.optimiser = learner.state;
   try {
     while (state.step < steps) {
-      const { loss, norm } = await learner.step(
-        feedsOf(state.step),
-        rateAt(state.step, { peak, warmUp, total: steps }),
-      );
+      const rate = rateAt(state.step, { peak, warmUp, total: steps });
+      const { loss, reading, norm } = await learner.step(feedsOf(state.step), rate);
       state.step++;
-      yield { step: state.step, loss: loss![0]!, norm };
+      yield { step: state.step, loss: loss![0]!, norm, ...(reading && { reading: reading[0]! }) };
     }
   } finally {
     await learner.release();
@@ -163,7 +170,7 @@ const meanSquare = (x: Tensor): Tensor => mean(mul(x, x));
 
 const certain = -6; // ln σ² of the encoder's latents
 const farthestPull = 0.42;
-const mostNoise = 0.3;
+const mostNoise = 0.2;
 
 /**
  * Latents to decode are not clean: noisy, and drawn towards those of the same sentence laid out otherwise, less than halfway, as what
@@ -232,17 +239,16 @@ export const theStep: OneStep = oneStep({
   spacing: "trailing",
 });
 
-/** Latents that the models paint for noise [N, 4, 16, 16] and ids [N, 77]. */
-export function paint(w: Weights, sizes: GeneratorSizes, noise: Tensor, ids: Tensor): Tensor {
-  const text = clipText(w.in("text_encoder"), ids, clipTextOptions(parseClipTextConfig(textConfig(sizes), "the text")));
+/** The states of sentences' tokens, ids [N, 77]. */
+export const readSentences = (w: Weights, sizes: GeneratorSizes, ids: Tensor): Tensor =>
+  clipText(w.in("text_encoder"), ids, clipTextOptions(parseClipTextConfig(textConfig(sizes), "the text encoder")));
+
+/** Latents that the models paint for noise [N, 4, 16, 16] and what was read. */
+export function paint(w: Weights, sizes: GeneratorSizes, noise: Tensor, text: Tensor): Tensor {
   const { scale, inputScale, timestep, skip, out } = theStep;
-  const output = unet(
-    w.in("unet"),
-    mul(noise, scale * inputScale),
-    constant([timestep], [1]),
-    text,
-    parseUnetConfig(unetConfig(sizes), "the U-Net"),
-  );
+  const sample = mul(noise, scale * inputScale);
+  const config = parseUnetConfig(unetConfig(sizes), "the U-Net");
+  const output = unet(w.in("unet"), sample, constant([timestep], [1]), text, config);
   return add(mul(noise, skip * scale), mul(output, out));
 }
 
@@ -255,14 +261,18 @@ export const paintingInputs = (batch: number): { noise: Tensor; ids: Tensor } =>
  * Squared differences of latents at first, whose mean blurs what is not yet decided but shows the way; more and more Charbonnier's
  * √(d² + c²), which prefers one of two layouts to something in between (Song & Dhariwal 2023, arXiv 2310.14189, section 3.3).
  */
-function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings): Tensor {
+function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings): { loss: Tensor; reading: Tensor } {
   const { noise, ids } = paintingInputs(batch);
-  const difference = sub(paint(w, sizes, noise, ids), input("wanted", latentShape(batch)));
+  const text = readSentences(w, sizes, ids);
+  const difference = sub(paint(w, sizes, noise, text), input("wanted", latentShape(batch)));
   const squares = mul(difference, difference);
   const robust = mean(sub(sqrt(add(squares, charbonnier ** 2)), charbonnier));
-  return add(mul(mean(squares), input("squaresShare", [])), mul(robust, input("robustShare", [])));
+  const painting = add(mul(mean(squares), input("squaresShare", [])), mul(robust, input("robustShare", [])));
+  const reading = readingLoss(w.in("guides"), text);
+  return { loss: add(painting, mul(reading, readingWeight)), reading };
 }
 
+const readingWeight = 0.1;
 const charbonnier = 0.1;
 /** The part of training after which nothing of the squares is left. */
 const squaresUntil = 0.7;
@@ -270,7 +280,7 @@ const squaresUntil = 0.7;
 export const trainUnet = (settings: GeneratorSettings, state: StageState, threads?: number) =>
   train(
     { settings, stage: "unet", state, threads },
-    (w) => ({ loss: unetLoss(w, settings) }),
+    (w) => unetLoss(w, settings),
     (step) => unetFeeds(settings, step),
   );
 
@@ -283,6 +293,7 @@ function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: nu
     noise: joined(examples.map(({ noise }) => noise)),
     ids: idsOf(examples.map(({ description }) => sentence(description))),
     wanted: joined(examples.map(({ scene }) => latentsOf(scene))),
+    said: readingTargets(examples.map(({ description }) => description)),
     squaresShare: Float32Array.of(share),
     robustShare: Float32Array.of(1 - share),
   };
@@ -290,8 +301,8 @@ function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: nu
 
 /** From one kind of shape to three. */
 export function mixtureAt(progress: number): Mixture {
-  if (progress < 0.06) return [1, 0, 0];
-  return progress < 0.2 ? [0.5, 0.5, 0] : wholeWorld;
+  if (progress < 0.1) return [1, 0, 0];
+  return progress < 0.3 ? [0.5, 0.5, 0] : wholeWorld;
 }
 
 export interface Example {

@@ -43,7 +43,7 @@ interface Options {
 const command = () =>
   new Command("train:generator")
     .description("Trains the text-to-image model of the built-in shapes world.")
-    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 1000)
+    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 4500)
     .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
     .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
@@ -206,16 +206,16 @@ class Meter {
   read(): { entry: StageTrace; line: string } {
     const rate = this.#notes.length / ((performance.now() - this.#since) / 1000);
     const { step } = this.#notes.at(-1)!;
-    const mean = (key: "loss" | "norm") =>
-      round(this.#notes.reduce((sum, note) => sum + note[key], 0) / this.#notes.length);
-    const entry = { step, loss: mean("loss"), norm: mean("norm") };
+    const mean = (key: "loss" | "norm" | "reading") =>
+      round(this.#notes.reduce((sum, note) => sum + (note[key] ?? 0), 0) / this.#notes.length);
+    const entry = { step, loss: mean("loss"), norm: mean("norm"), reading: mean("reading") };
     this.#notes = [];
     this.#since = performance.now();
     const left = (this.#total - step) / rate;
     const time = `${Math.floor(left / 60)} min ${Math.floor(left % 60)} s left`;
     return {
       entry,
-      line: `${step}/${this.#total}  loss ${entry.loss.toFixed(4)}  ${rate.toFixed(2)} steps/s  ${time}`,
+      line: `${step}/${this.#total}  loss ${entry.loss.toFixed(4)}  reading ${entry.reading.toFixed(3)}  ${rate.toFixed(2)} steps/s  ${time}`,
     };
   }
 }
