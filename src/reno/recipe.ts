@@ -4,7 +4,8 @@ import { RequestError } from "../errors.ts";
 import type { ImageMetadata } from "../metadata/index.ts";
 import { a1111Recipe } from "./hosts/a1111.ts";
 import { comfyRecipe } from "./hosts/comfyui.ts";
-import type { Candidate, LatentShape, Recipe, RecipeOptions } from "./hosts/making.ts";
+import { fit } from "./hosts/fit.ts";
+import type { Recipe, RecipeOptions } from "./hosts/making.ts";
 import { renoirRecipe } from "./hosts/renoir.ts";
 import type { Conditioning, Pipeline, Size } from "./pipeline.ts";
 
@@ -60,39 +61,66 @@ const nearEnough = 1;
 
 /** Makes the picture again: tries what the file leaves open, keeps the nearest to the original, or the likeliest without one. */
 export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Original): Promise<Recreated> {
-  let best: Recreated | undefined;
+  let best: { made: Recreated; draw: Draw; unknown: number } | undefined;
   for (const one of [recipe, ...recipe.others]) {
-    const { shape, conditioning } = await prepare(pipeline, one);
+    const conditionings = await one.condition(pipeline);
+    const shape = pipeline.latentShape(pipeline.checkedSize(one));
     for (const candidate of one.noises(shape)) {
-      const made = await draw(pipeline, one, candidate, conditioning, original);
+      const noise = candidate.latents();
+      const draw: Draw = (factors) =>
+        drawn(pipeline, one, { ...candidate, noise }, conditionings.of(factors), original);
+      const made = await draw();
       if (made.difference === undefined || made.difference <= nearEnough) return made;
-      if (!best || made.difference < best.difference!) best = made;
+      if (!best || made.difference < best.made.difference!) best = { made, draw, unknown: conditionings.unknown };
     }
   }
-  return best!;
+  const { made, draw, unknown } = best!;
+  return unknown === 0 || !original ? made : await nearest(made, draw, unknown, original.data);
 }
 
-async function prepare(
-  pipeline: Pipeline,
-  recipe: Recipe,
-): Promise<{ shape: LatentShape; conditioning: Conditioning }> {
-  const conditioning = await recipe.condition(pipeline);
-  return { shape: pipeline.latentShape(pipeline.checkedSize(recipe)), conditioning };
-}
+type Draw = (factors?: readonly number[]) => Promise<Recreated>;
 
-async function draw(
+async function drawn(
   pipeline: Pipeline,
   recipe: Recipe,
-  { name, latents }: Candidate,
+  candidate: { readonly name: string; readonly noise: Float32Array },
   conditioning: Conditioning,
   original: Original | undefined,
 ): Promise<Recreated> {
   const { prompt, width, height } = recipe;
-  const made = await pipeline.generate({ prompt, width, height, latents: latents(), conditioning });
+  const made = await pipeline.generate({ prompt, width, height, latents: candidate.noise, conditioning });
   const bytes = toBytes(made.pixels, recipe.rounding);
   const comparable = original && original.width === width && original.height === height;
   const difference = comparable ? meanDifference(bytes, original.data) : undefined;
-  return { ...made, bytes, conditioning, candidate: name, recipe, ...(difference !== undefined && { difference }) };
+  return {
+    ...made,
+    bytes,
+    conditioning,
+    candidate: candidate.name,
+    recipe,
+    ...(difference !== undefined && { difference }),
+  };
+}
+
+/** Finds the numbers that the file does not tell from the picture itself. */
+async function nearest(first: Recreated, draw: Draw, unknown: number, original: Uint8Array): Promise<Recreated> {
+  let best = first;
+  const residuals = async (factors: readonly number[]) => {
+    const made = factors.every((factor) => factor === 1) ? first : await draw(factors);
+    if (made.difference! < best.difference!) best = made;
+    return distances(made.pixels, original);
+  };
+  await fit(residuals, unknown, { goal: nearEnough / 2 });
+  return best;
+}
+
+/** In steps of 8 bits; what the host cut off when it rounded down is one half on average. */
+function distances(pixels: Float32Array, original: Uint8Array): Float32Array {
+  const area = pixels.length / 3;
+  return pixels.map((value, i) => {
+    const byte = original[3 * (i % area) + Math.floor(i / area)]!;
+    return 255 * value - Math.min(byte + 0.5, 255);
+  });
 }
 
 /** [3, H, W] in 0..1 to RGB bytes. */

@@ -5,12 +5,13 @@ import type { ImageMetadata } from "../../metadata/index.ts";
 import { noise } from "../noise/index.ts";
 import type { OneStep } from "../oneStep.ts";
 import type { Conditioning, Embedding, Pipeline, Size } from "../pipeline.ts";
-import { chunks, type Emphasis, emphases, emphasized, emptyChunk } from "../prompt/a1111.ts";
+import { chunks, type Emphasis, emphases, emphasized, emptyChunk, scaled } from "../prompt/a1111.ts";
 import { joined } from "../prompt/chunk.ts";
 import { textsInTime } from "../prompt/schedule.ts";
 import { alphasCumprod } from "../schedule.ts";
 import {
   type Candidate,
+  type Conditionings,
   checkedSide,
   type LatentShape,
   notOneStep,
@@ -220,17 +221,35 @@ function levels(told: Told, sampler: Sampler, schedule: string, whole: SigmaTabl
 
 // ---- the prompts
 
-async function condition(told: Told, pipeline: Pipeline, anySteps: boolean): Promise<Conditioning> {
+async function condition(told: Told, pipeline: Pipeline, anySteps: boolean): Promise<Conditionings> {
   const [{ text, weight }] = parts(told.prompt) as [WeightedPart];
   const positive = await encode(told, pipeline, text);
-  if (anySteps) return { positive, guidance: 1, step: pipeline.step };
+  if (anySteps) return conditionings({ guidance: 1, step: pipeline.step }, positive);
   const step = stepOf(told, pipeline);
   // Forge leaves the negative prompt out before it looks at the weight, and then multiplies what is there.
-  if (told.isForge && told.guidance === 1) return { positive, guidance: 1, step: amplified(step, weight) };
+  if (told.isForge && told.guidance === 1) {
+    return conditionings({ guidance: 1, step: amplified(step, weight) }, positive);
+  }
   const guidance = told.guidance * weight;
-  if (guidance === 1) return { positive, guidance, step };
-  return { positive, negative: await encode(told, pipeline, told.negativePrompt), guidance, step };
+  if (guidance === 1) return conditionings({ guidance, step }, positive);
+  return conditionings({ guidance, step }, positive, await encode(told, pipeline, told.negativePrompt));
 }
+
+/** The states of a prompt's chunks, each to be multiplied by its factor. */
+type Encoded = readonly { readonly states: Embedding; readonly factor: number | null }[];
+
+function conditionings(rest: Omit<Conditioning, "positive">, positive: Encoded, negative?: Encoded): Conditionings {
+  const unknown = [...positive, ...(negative ?? [])].filter(({ factor }) => factor === null).length;
+  const of = (factors: readonly number[] = []) => {
+    const left = [...factors];
+    const whole = (prompt: Encoded) =>
+      joined(prompt.map(({ states, factor }) => times(states, factor ?? left.shift() ?? 1)));
+    return { ...rest, positive: whole(positive), ...(negative && { negative: whole(negative) }) };
+  };
+  return { unknown, of };
+}
+
+const times = (states: Embedding, factor: number) => (factor === 1 ? states : scaled(states, () => factor));
 
 interface WeightedPart {
   readonly text: string;
@@ -249,23 +268,24 @@ function parts(prompt: string): WeightedPart[] {
 }
 
 /** All that the prompt becomes in time is encoded at once, as the mean of the states is taken over all of it; the first is what counts. */
-async function encode(told: Told, pipeline: Pipeline, prompt: string): Promise<Embedding> {
+async function encode(told: Told, pipeline: Pipeline, prompt: string): Promise<Encoded> {
   const { tokenizer } = pipeline;
   const { emphasis } = told;
   const steps = told.steps * (told.samplerAndSchedule.sampler?.twice ? 2 : 1);
   const texts = textsInTime(prompt, steps).map((text) => chunks(text, tokenizer, emphasis));
   const count = Math.max(...texts.map((text) => text.length));
   const skipLayers = Math.max((told.number("Clip skip") ?? 1) - 1, 0);
-  const states: Embedding[] = [];
+  const all: Encoded[number][] = [];
   for (let i = 0; i < count; i++) {
     const together = texts.map((text) => text[i] ?? emptyChunk(tokenizer));
     const encoded = await pipeline.encodeChunks(
       together.map(({ ids }) => ids),
       { skipLayers },
     );
-    states.push(emphasized(encoded, together, emphasis)[0]!);
+    const { states, factor } = emphasized(encoded, together, emphasis);
+    all.push({ states: states[0]!, factor });
   }
-  return joined(states);
+  return all;
 }
 
 // ---- the noise

@@ -9,7 +9,7 @@ import { joined } from "../prompt/chunk.ts";
 import { chunks, emphasized, emptyChunk, hasWeights, namesEmbeddings } from "../prompt/comfyui.ts";
 import { alphasCumprod } from "../schedule.ts";
 import { type Drawing, drawings, type Steer } from "./comfyGraph.ts";
-import { type Candidate, type LatentShape, notOneStep, type Recipe, type RecipeOptions } from "./making.ts";
+import { type Candidate, known, type LatentShape, notOneStep, type Recipe, type RecipeOptions } from "./making.ts";
 import { comfySamplers } from "./samplers.ts";
 import { comfySchedules } from "./schedules.ts";
 import { descend, SigmaTable, untouched } from "./sigmas.ts";
@@ -50,7 +50,7 @@ function recipe(drawing: Drawing, anySteps: boolean): Recipe {
     height,
     notes: [...drawing.notes, ...(embeddings ? ["The prompt names embeddings, which are not applied."] : [])],
     rounding: "down",
-    condition: (pipeline) => condition(drawing, pipeline, anySteps),
+    condition: async (pipeline) => known(await condition(drawing, pipeline, anySteps)),
     noises: (shape) => candidates(drawing, shape),
     others: [],
   };

@@ -16,12 +16,22 @@ export interface Recipe extends Size {
   readonly notes: readonly string[];
   /** How the host turns 0..1 into bytes: both A1111 and ComfyUI cut the fraction off. */
   readonly rounding: "down" | "nearest";
-  condition(pipeline: Pipeline): Promise<Conditioning>;
+  condition(pipeline: Pipeline): Promise<Conditionings>;
   /** The noises that the picture may have begun from, the likeliest first. */
   noises(shape: LatentShape): readonly Candidate[];
   /** Other pictures that the same file may tell of: a graph can save several. */
   readonly others: readonly Recipe[];
 }
+
+/** The conditioning; where it hangs on numbers that the file does not tell, by those. */
+export interface Conditionings {
+  /** How many numbers that is. */
+  readonly unknown: number;
+  /** Each is 1 unless given. */
+  of(factors?: readonly number[]): Conditioning;
+}
+
+export const known = (conditioning: Conditioning): Conditionings => ({ unknown: 0, of: () => conditioning });
 
 export interface Candidate {
   readonly name: string;

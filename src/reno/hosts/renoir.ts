@@ -4,7 +4,7 @@ import { RequestError } from "../../errors.ts";
 import type { ImageMetadata } from "../../metadata/index.ts";
 import { noise } from "../noise/index.ts";
 import type { Size } from "../pipeline.ts";
-import { type Recipe, type RecipeOptions, unknownSeed } from "./making.ts";
+import { known, type Recipe, type RecipeOptions, unknownSeed } from "./making.ts";
 
 export function renoirRecipe(metadata: ImageMetadata, { imageSize }: RecipeOptions): Recipe {
   const { prompt, seed, settings } = metadata;
@@ -22,7 +22,7 @@ export function renoirRecipe(metadata: ImageMetadata, { imageSize }: RecipeOptio
     ...sizeOf(metadata, imageSize),
     notes: [],
     rounding: "nearest",
-    condition: (pipeline) => pipeline.condition(prompt, { negativePrompt, guidance }),
+    condition: async (pipeline) => known(await pipeline.condition(prompt, { negativePrompt, guidance })),
     noises: (shape) => [
       { name: "noise of its seed", latents: () => noise({ host: "diffusers", seed, shape: [...shape] }) },
     ],

@@ -77,7 +77,7 @@ export function chunks(prompt: string, tokenizer: ClipTokenizer, emphasis: Empha
       finish();
       continue;
     }
-    for (const id of tokenizer.encode(text, { cleaning: "fast" })) {
+    for (const id of tokenizer.encode(text, { cleaning: "ftfy" })) {
       const full = tokens.length === room;
       if (id === comma) lastComma = tokens.length;
       else if (full && lastComma >= 0 && room - lastComma <= commaReach) finish(lastComma + 1);
@@ -101,20 +101,36 @@ function framed(tokens: readonly (readonly [number, number])[], { begin, end, pa
   return { ids: padded, weights: all.map(([, weight]) => weight) };
 }
 
-/** Each token's states times its weight; "Original" then brings the mean, over all texts that are encoded at once, back to what it was. */
-export function emphasized(states: readonly Embedding[], chunks: readonly Chunk[], emphasis: Emphasis): Embedding[] {
-  if (emphasis === "Ignore" || emphasis === "None") return [...states];
-  const raised = states.map((state, i) => ({ ...state, data: timesWeights(state, chunks[i]!.weights) }));
-  if (emphasis === "No norm") return raised;
-  const factor = mean(states) / mean(raised);
-  return raised.map((state) => ({ ...state, data: state.data.map((value) => value * factor) }));
+/** Each token's states times its weight, and the factor that "Original" then brings the mean back by, over all that is encoded at once. */
+export interface Emphasized {
+  readonly states: readonly Embedding[];
+  /** null: both means are nothing but float32's rounding, and so is their quotient, which the host multiplied by all the same. */
+  readonly factor: number | null;
 }
 
-const timesWeights = ({ data, width }: Embedding, weights: readonly number[]) =>
-  data.map((value, i) => value * weights[Math.floor(i / width)]!);
+export function emphasized(states: readonly Embedding[], chunks: readonly Chunk[], emphasis: Emphasis): Emphasized {
+  const weigh = emphasis === "Original" || emphasis === "No norm";
+  if (!weigh || chunks.every(({ weights }) => weights.every((weight) => weight === 1))) return { states, factor: 1 };
+  const raised = states.map((state, i) => scaled(state, (place) => chunks[i]!.weights[place]!));
+  return { states: raised, factor: emphasis === "Original" ? meanFactor(states, raised) : 1 };
+}
 
-function mean(states: readonly Embedding[]): number {
+export const scaled = (state: Embedding, factor: (place: number) => number): Embedding => ({
+  ...state,
+  data: state.data.map((value, i) => value * factor(Math.floor(i / state.width))),
+});
+
+/** Of the states' size: trained encoders have means of a tenth, those with random weights and no biases of a billionth. */
+const leastMean = 1e-5;
+
+function meanFactor(states: readonly Embedding[], raised: readonly Embedding[]): number | null {
+  const before = mean(states, (value) => value);
+  const size = Math.sqrt(mean(states, (value) => value * value));
+  return Math.abs(before) < leastMean * size ? null : before / mean(raised, (value) => value);
+}
+
+function mean(states: readonly Embedding[], of: (value: number) => number): number {
   let sum = 0;
-  for (const { data } of states) for (const value of data) sum += value;
+  for (const { data } of states) for (const value of data) sum += of(value);
   return sum / states.reduce((count, { data }) => count + data.length, 0);
 }
