@@ -132,8 +132,19 @@ async function* steps(settings: Settings, graph: StepGraph): AsyncGenerator<Refi
     if (step !== resume?.step) yield { step, ...numbers, ms, latents, ...looked.picture, best: better, state };
     if (step === iterations - 1 || step - best.step >= patience || signal?.aborted) return;
     const moving = performance.now();
-    ({ latents, optimizer } = await next(state, at));
+    const following = await unlessAborted(next(state, at), signal);
+    if (!following) return;
+    ({ latents, optimizer } = following);
     ms = performance.now() - moving;
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal?.aborted) return undefined;
+    throw error;
   }
 }
 
@@ -142,7 +153,10 @@ type Next = (state: RefineState, at: Point | undefined) => Promise<Pick<RefineSt
 
 function moved(settings: Settings, graph: StepGraph): Next {
   const update = optimizers[settings.optimizer];
-  const evaluate = async (latents: Float32Array) => (await look(latents, true, settings, graph)).at!;
+  const evaluate = async (latents: Float32Array) => {
+    settings.signal?.throwIfAborted(); // L-BFGS looks up to twelve times
+    return (await look(latents, true, settings, graph)).at!;
+  };
   return async ({ latents, optimizer }, at) => {
     const updated = await update(latents, at!, optimizer, settings, evaluate);
     return { latents: updated.latents, optimizer: updated.state };
@@ -207,11 +221,9 @@ function settle(options: RefineOptions): Settings {
   }
   for (const [name, low] of Object.entries(least)) {
     const value = settings[name as keyof Settings] as number | undefined;
-    if (value === undefined || value >= low) continue;
-    throw new RequestError(`${name} is ${value}; a number from ${low} on is wanted.`);
-  }
-  if (!Number.isInteger(settings.iterations)) {
-    throw new RequestError(`iterations is ${settings.iterations}; a whole number is wanted.`);
+    const whole = name !== "iterations" || Number.isInteger(value);
+    if (value === undefined || (value >= low && whole)) continue;
+    throw new RequestError(`${name} is ${value}; a ${whole ? "" : "whole "}number from ${low} on is wanted.`);
   }
   if (!(settings.optimizer in optimizers)) {
     const known = Object.keys(optimizers).join(", ");
