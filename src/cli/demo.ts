@@ -1,62 +1,46 @@
-// npm run demo: the main job from end to end, offline, on the built-in models: pictures, scores, ranks, a filter, scores in the files.
+// npm run demo: the main job from end to end, offline, on the built-in models: pictures, scores, ranks, a filter, scores in the
+// files, and the weakest picture refined from its own file.
 
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import sharp from "sharp";
-import { png } from "../metadata/carriers/png.ts";
-import { formatInfotext, readMetadata, writeScores } from "../metadata/index.ts";
+import { readMetadata, writeScores } from "../metadata/index.ts";
+import { isDiffusersFolder } from "../reno/diffusersFolder.ts";
+import { builtInPipeline, loadPipeline } from "../reno/loadPipeline.ts";
 import { keepers, ranksOf } from "../scoring/filter.ts";
 import { rewardRegistry } from "../scoring/rewardRegistry.ts";
 import { isScored, type Scored, scoreAll } from "../scoring/scorer.ts";
-import { check } from "../shapes/check.ts";
-import { Random } from "../shapes/random.ts";
-import { addNoise, blur, type Pixels, render } from "../shapes/render.ts";
-import { parseSentence, place, side } from "../shapes/scene.ts";
+import { side } from "../shapes/scene.ts";
 import { contactSheet } from "./contactSheet.ts";
+import { renderPictures } from "./demoDrawn.ts";
+import { type DemoPicture, drawPictures } from "./demoPictures.ts";
+import { type DemoRefinement, refineWeakest } from "./demoRefine.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { rewardsOf } from "./options.ts";
-import { type ScoreLine, tableText, usesColor } from "./output.ts";
+import { bar, type ScoreLine, scoreText, tableText, usesColor } from "./output.ts";
 import { createProgress } from "./progress.ts";
 import { exitStatus, messageOf } from "./usage.ts";
 import { promptOf } from "./verdict.ts";
 
 const prompt = "a red circle left of a blue square";
 
-/** What a generator that is right only half of the time might give: what is drawn, and what is then done to it. */
-const attempts: { name: string; shows: string; damage?: (pixels: Pixels, random: Random) => Pixels }[] = [
-  { name: "right-1", shows: prompt },
-  { name: "swapped-sides", shows: "a red circle right of a blue square" },
-  { name: "wrong-colour", shows: "a green circle left of a blue square" },
-  { name: "right-2", shows: prompt },
-  { name: "blurred", shows: prompt, damage: (pixels) => blur(pixels, 4) },
-  { name: "wrong-shape", shows: "a red triangle left of a blue square" },
-  { name: "right-3", shows: prompt },
-  { name: "one-missing", shows: "a red circle" },
-  { name: "swapped-colours", shows: "a blue circle left of a red square" },
-  { name: "noisy", shows: prompt, damage: (pixels, random) => addNoise(pixels, 90, random) },
-  { name: "right-4", shows: prompt },
-  { name: "one-too-many", shows: "a red circle left of two blue squares" },
-];
-
+const count = 12;
 const top = 6;
 const columns = 4;
-
-interface Drawn {
-  readonly file: string;
-  readonly pixels: Pixels;
-  /** Whether the picture shows what the sentence says, by an exact look at its pixels that no reward has seen. */
-  readonly fits: boolean;
-}
+const iterations = 25;
 
 export async function main(args: readonly string[]): Promise<number> {
   const interrupt = watchInterrupts();
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { out: { type: "string", default: "outputs/demo" }, reward: { type: "string", default: "shapes" } },
+      options: {
+        out: { type: "string", default: "outputs/demo" },
+        reward: { type: "string", default: "shapes" },
+        model: { type: "string", default: builtInPipeline.name },
+      },
     });
-    return await demo(values.out, values.reward, interrupt.signal);
+    return await demo(values, interrupt.signal);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
     return exitStatus(error);
@@ -65,14 +49,18 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function demo(folder: string, reward: string, signal: AbortSignal): Promise<number> {
+interface Wishes {
+  readonly out: string;
+  readonly reward: string;
+  readonly model: string;
+}
+
+async function demo({ out, reward, model }: Wishes, signal: AbortSignal): Promise<number> {
   const began = performance.now();
   say("This is Renoir's demo on its built-in models: a small world of coloured shapes. Nothing is downloaded.");
   say(`\nThe prompt: "${prompt}"`);
-  const drawn = await drawAll(folder);
-  say(
-    `${drawn.length} pictures are drawn, some right and some not, each with its prompt in the file as A1111 writes it.\n`,
-  );
+  const generates = model !== builtInPipeline.name || isDiffusersFolder(builtInPipeline.path);
+  const drawn = await picturesOf(join(out, "pictures"), generates ? model : undefined);
 
   const scored = await scoreDrawn(drawn, reward, signal);
   if (signal.aborted) return 1;
@@ -84,40 +72,38 @@ async function demo(folder: string, reward: string, signal: AbortSignal): Promis
   for (const { file, scores } of lines) await writeScores(file, scores);
 
   process.stdout.write(tableText(lines, usesColor(process.stdout)));
-  const sheet = join(folder, "contact-sheet.png");
+  const sheet = join(out, "contact-sheet.png");
   await writeFile(sheet, await sheetOf(lines, drawn));
-  await report(lines, drawn, sheet, (performance.now() - began) / 1000);
-  return 0;
+  await report(lines, drawn, sheet);
+  if (generates && !signal.aborted) {
+    const weakest = drawn.find(({ file }) => file === lines.at(-1)!.file)!;
+    say(`\nThe weakest, ${show(weakest.file)}, is refined from its own file: prompt, seed and size are in it.`);
+    const refined = await refineWeakest(weakest.file, { model, reward, iterations, signal });
+    await reportRefined(weakest, refined, join(out, "before-after.png"));
+  }
+  say(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
+  return signal.aborted ? 1 : 0;
 }
 
-/** Only the demo's own folder of pictures is emptied. */
-async function drawAll(folder: string): Promise<Drawn[]> {
-  const pictures = join(folder, "pictures");
-  await rm(pictures, { recursive: true, force: true });
-  await mkdir(pictures, { recursive: true });
-  return await Promise.all(attempts.map((attempt, index) => draw(attempt, index, pictures)));
+async function picturesOf(folder: string, model: string | undefined): Promise<DemoPicture[]> {
+  if (model === undefined) {
+    const rendered = await renderPictures(prompt, folder);
+    say(`${rendered.length} pictures are rendered, some right and some not, each with its prompt in the file.\n`);
+    return rendered;
+  }
+  const pipeline = await loadPipeline(model);
+  try {
+    const drawn = await drawPictures(pipeline, prompt, count, folder);
+    say(
+      `${drawn.length} pictures are generated from ${count} seeds, each with its making in the file as A1111 writes it.\n`,
+    );
+    return drawn;
+  } finally {
+    await pipeline.unload();
+  }
 }
 
-async function draw({ name, shows, damage }: (typeof attempts)[number], index: number, folder: string): Promise<Drawn> {
-  const random = new Random(2024, index);
-  const clean = render(place({ ...parseSentence(shows), ground: "white" }, random));
-  const pixels = damage ? damage(clean, random) : clean;
-  const image = await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
-    .png()
-    .toBuffer();
-  const text = formatInfotext(prompt, "", [
-    ["Steps", "1"],
-    ["Sampler", "drawn"],
-    ["Seed", String(index)],
-    ["Size", `${side}x${side}`],
-    ["Model", "shapes"],
-  ]);
-  const file = join(folder, `${String(index + 1).padStart(2, "0")}-${name}.png`);
-  await writeFile(file, png.edit!(image, [{ do: "add", kind: "text", keyword: "parameters", text }]));
-  return { file, pixels, fits: !damage && check(pixels, prompt).right };
-}
-
-async function scoreDrawn(drawn: readonly Drawn[], reward: string, signal: AbortSignal): Promise<Scored[]> {
+async function scoreDrawn(drawn: readonly DemoPicture[], reward: string, signal: AbortSignal): Promise<Scored[]> {
   const registry = rewardRegistry();
   const progress = createProgress(drawn.length, "Scored");
   const rewards = await rewardsOf({ reward: [reward], dtype: "float32" });
@@ -144,7 +130,7 @@ const toLine = ({ picture, prompt, scores }: Scored, rank: number, kept: boolean
   kept,
 });
 
-async function sheetOf(lines: readonly ScoreLine[], drawn: readonly Drawn[]): Promise<Buffer> {
+async function sheetOf(lines: readonly ScoreLine[], drawn: readonly DemoPicture[]): Promise<Buffer> {
   const cells = lines.map(({ file, scores, rank, kept }) => ({
     pixels: drawn.find((one) => one.file === file)!.pixels,
     label: `#${rank} ${Object.values(scores)[0]!.toFixed(2)}`,
@@ -153,25 +139,44 @@ async function sheetOf(lines: readonly ScoreLine[], drawn: readonly Drawn[]): Pr
   return await contactSheet(cells, side, columns);
 }
 
-async function report(
-  lines: readonly ScoreLine[],
-  drawn: readonly Drawn[],
-  sheet: string,
-  seconds: number,
-): Promise<void> {
-  const fitting = new Set(drawn.filter(({ fits }) => fits).map(({ file }) => file));
+async function report(lines: readonly ScoreLine[], drawn: readonly DemoPicture[], sheet: string): Promise<void> {
+  const fitting = new Set(drawn.filter(({ verdict }) => verdict.right).map(({ file }) => file));
   const count = (some: readonly ScoreLine[]) => some.filter(({ file }) => fitting.has(file)).length;
   const kept = lines.filter((line) => line.kept);
   say(
-    `\nAn exact look at the pixels, which the reward never sees, finds ${count(lines)} of ${lines.length} pictures right and sharp.`,
+    `\nThe demo world's own checker, an exact look at the pixels that the reward never sees, finds ${count(lines)} of ${lines.length} pictures right.`,
   );
   say(`Of the ${kept.length} best by score, ${count(kept)} are; of the others, ${count(lines) - count(kept)}.`);
   const best = lines[0]!;
   const { scores } = await readMetadata(best.file);
   const written = Object.entries(scores).map(([name, score]) => `${name} Score: ${score}`);
   say(`Each file now says its score: ${show(best.file)} says "${written.join(", ")}".`);
+  say(`The sheet of all, best first: ${show(sheet)} (${(await readFile(sheet)).length} bytes).`);
+}
+
+async function reportRefined(weakest: DemoPicture, refined: DemoRefinement, sheet: string): Promise<void> {
+  const { result, verdict, difference } = refined;
+  const [name, after] = Object.entries(result.scores.after)[0]!;
+  const before = result.scores.before[name]!;
+  const says = (right: boolean, why: string) => (right ? "right" : `wrong: ${why}`);
+  if (difference !== undefined) say(`Step 0 is that very picture: it differs by ${difference.toFixed(3)} of 255.`);
+  const rows = [
+    ["before", before, weakest.verdict] as const,
+    [`after ${result.iterations} steps`, after, verdict] as const,
+  ];
+  const [low, high] = [Math.min(before, after), Math.max(before, after)];
+  for (const [label, score, { right, why }] of rows) {
+    const share = 0.1 + (0.9 * (score - low)) / (high - low || 1);
+    say(`  ${label.padEnd(15)} ${scoreText(score).padStart(8)}  ${bar(share)}  ${says(right, why)}`);
+  }
+  say("Right and wrong are the checker's words again; the refining saw the reward alone.");
+  const cells = [
+    { pixels: weakest.pixels, label: before.toFixed(2), kept: weakest.verdict.right },
+    { pixels: refined.pixels, label: after.toFixed(2), kept: verdict.right },
+  ];
+  await writeFile(sheet, await contactSheet(cells, side, 2));
   say(
-    `The sheet of all, best first: ${show(sheet)} (${(await readFile(sheet)).length} bytes). Done in ${seconds.toFixed(1)} s.`,
+    `The refined picture, with its noise in it: ${show(refined.file)}. Before and after side by side: ${show(sheet)}`,
   );
 }
 
