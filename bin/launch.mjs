@@ -17,6 +17,7 @@ const tasks = {
   },
   demo: (args) => launch("cli/demo.js", args),
   bench: (args) => launch("cli/bench.js", args),
+  "bench:efficacy": (args) => launch("cli/bench/efficacy.js", args),
   fidelity: async (args) => {
     await prepare(root, { development: true });
     await runTools([["vitest/vitest.mjs", "run", "--config", "test/reference/vitest.config.ts", ...args]]);

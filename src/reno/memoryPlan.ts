@@ -36,18 +36,18 @@ export const planNames = ["whole", "recompute", "segments"] as const;
 export type PlanName = (typeof planNames)[number];
 
 /** One session of a plan: what it makes of what, where the graph was cut. */
-interface Segment {
+export interface Segment {
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly cuts?: Readonly<Record<string, Tensor>>;
 }
 
 /** A plan's sessions, in the order in which they run; what one makes, later ones are fed by its name. */
-interface Layout {
+export interface Layout {
   readonly segments: readonly Segment[];
   readonly feeds: Feeds;
 }
 
-const layouts: Readonly<Record<PlanName, (parts: StepParts) => Layout>> = {
+export const layouts: Readonly<Record<PlanName, (parts: StepParts) => Layout>> = {
   whole: (parts) => inOne(parts, keep),
   recompute: (parts) => inOne(parts, recomputed),
   segments: inSegments,
@@ -91,20 +91,32 @@ function backToNoise(parts: StepParts): Segment[] {
 const leanEnough = (forms: readonly Segment[], other: MemoryNeed): Segment =>
   forms.find(({ outputs }) => memoryOf(outputs).activations <= other.activations) ?? forms.at(-1)!;
 
-/** The sessions of a layout as a step's runner. Where there are several, each gives its values' memory back before the next. */
-async function start({ segments, feeds }: Layout, parts: StepParts): Promise<StepRunner> {
+/** The sessions of a layout as a step's runner. */
+async function start(layout: Layout, parts: StepParts): Promise<StepRunner> {
+  const sessions = await sessionsOf(layout, parts.compile);
+  return { ...runnerOf(layout, sessions, parts), release: () => releaseAll(sessions) };
+}
+
+/** Where there are several, each gives its values' memory back before the next runs. */
+export async function sessionsOf({ segments }: Layout, options: CompileOptions): Promise<Session[]> {
   const sessions: Session[] = [];
-  const release = async () => {
-    for (const session of sessions.splice(0)) await session.release();
-  };
   try {
     for (const { outputs, cuts } of segments) {
-      sessions.push(await compile(outputs, { ...parts.compile, cuts, shrink: segments.length > 1 }));
+      sessions.push(await compile(outputs, { ...options, cuts, shrink: segments.length > 1 }));
     }
+    return sessions;
   } catch (error) {
-    await release();
+    await releaseAll(sessions);
     throw error;
   }
+}
+
+async function releaseAll(sessions: readonly Session[]): Promise<void> {
+  for (const session of sessions) await session.release();
+}
+
+/** Runs the sessions one after the other, each fed what those before it made. */
+export function runnerOf({ feeds }: Layout, sessions: readonly Session[], parts: StepParts): Pick<StepRunner, "run"> {
   return {
     async run(latents, wantGradient) {
       let values: Feeds = { ...feeds, noise: latents };
@@ -114,7 +126,6 @@ async function start({ segments, feeds }: Layout, parts: StepParts): Promise<Ste
       }
       return seenIn(values as Record<string, Float32Array>, parts);
     },
-    release,
   };
 }
 

@@ -93,12 +93,15 @@ function ratioRows(runs: Runs, prompts: "one" | "each", { imagesPerSecond }: Ups
   return [{ what: `upstream, ${name}`, value: `${imagesPerSecond.toFixed(3)} pictures/s` }, ...ratios];
 }
 
-export function printTable(rows: readonly Row[]): void {
+export const printTable = (rows: readonly Row[]): void => console.log(tableLines(rows).join("\n"));
+
+/** As Markdown has tables. */
+export function tableLines(rows: readonly Row[]): string[] {
   const cells = [{ what: "what", value: "measured", target: "target" }, ...rows].map(
     ({ what, value, target = "" }) => [what, value, target] as const,
   );
   const widths = [0, 1, 2].map((column) => Math.max(...cells.map((row) => row[column]!.length)));
   const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
   const [head, ...body] = cells;
-  console.log([line(head!), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n"));
+  return [line(head!), line(widths.map((width) => "-".repeat(width))), ...body.map(line)];
 }
