@@ -22,6 +22,7 @@ import {
 } from "../support/referenceModel.ts";
 import { seededNormal } from "../support/seededWeights.ts";
 import { cases, differencesOf } from "../support/torchOps.ts";
+import { bestOf, openModels, runOf, runs, stepDifference } from "../support/trajectories.ts";
 
 interface Row {
   readonly what: string;
@@ -115,6 +116,26 @@ async function opRow(): Promise<Row> {
   return { what: "ops and gradients", compared: differences.length, difference: largest(differences), allowed: 2e-6 };
 }
 
+/** After ten updates float32's own roundings, which every update magnifies, come to about as much. */
+const stepsCompared = 10;
+
+/** Every number of a run of ReNO's own trainer, one row for each run, and which step was best. */
+async function trajectoryRows(): Promise<Row[]> {
+  const models = await openModels();
+  const rows: Row[] = [];
+  const bests: number[] = [];
+  for (const [name, run] of Object.entries(runs)) {
+    if (run.settings.mode === "select") continue; // test/reno/refineTrajectories.test.ts
+    const steps = await runOf(run, models);
+    const differences = run.steps.slice(0, stepsCompared).map((want, i) => stepDifference(steps[i]!, want));
+    const what = `trajectory, ${name}`;
+    rows.push({ what, compared: differences.length, difference: largest(differences), allowed: 1e-3 });
+    bests.push(Math.abs(bestOf(steps) - run.best));
+  }
+  await models.release();
+  return [...rows, { what: "best step", compared: bests.length, difference: largest(bests), allowed: 0 }];
+}
+
 function table(rows: readonly Row[]): string {
   const head = ["what", "compared", "largest difference", "allowed"];
   const cells = rows.map(({ what, compared, difference, allowed }) => [
@@ -134,6 +155,7 @@ const written = (x: number) => (Number.isInteger(x) ? String(x) : x.toExponentia
 test("everything agrees with the originals", async () => {
   const rows = [await opRow(), tokenRow(), ...(await pixelRows())];
   for (const name of modelNames) rows.push(...(await modelRows(name)));
+  rows.push(...(await trajectoryRows()));
   process.stdout.write(`\n${table(rows)}\n\n`);
   expect(rows.filter(({ difference, allowed }) => !(difference <= allowed))).toEqual([]);
 });

@@ -23,7 +23,6 @@ RUNS = {
     "sgd": BASE | {},
     "sgd, two rewards": BASE | dict(rewards=TWO, seed=4),
     "sgd without Nesterov": BASE | dict(nesterov=False, seed=5, iterations=10),
-    "sgd, too fast": BASE | dict(learningRate=60.0, seed=11, iterations=8),
     "sgd without regulariser": BASE | dict(regularization=0.0, seed=6),
     "adam": BASE | dict(optimizer="adam", learningRate=0.5, seed=7),
     "adam, two rewards": BASE | dict(optimizer="adam", rewards=TWO, learningRate=0.5, seed=8, iterations=10),

@@ -52,7 +52,7 @@ const numbersOf = (steps: readonly RefineStep[]) => steps.map((step) => ({ ...tr
 test.each(["sgd", "adam", "lbfgs"] as const)(
   "%s: a run that stopped goes on from its trace as if it had not",
   async (optimizer) => {
-    const settings = { optimizer, iterations: 5, learningRate: 1 };
+    const settings = { optimizer, iterations: 3, learningRate: 1 };
     const whole = await all(settings);
     const second = whole[1]!;
     const text = formatTrace({
