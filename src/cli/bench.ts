@@ -7,23 +7,33 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { type PlanName, planNames } from "../reno/memoryPlan.ts";
 import { builtInScores } from "./bench/builtIn.ts";
 import { makePictures } from "./bench/pictures.ts";
 import { writeRandomImageReward } from "./bench/randomImageReward.ts";
+import { measureReno, type RenoFigures, renoRows } from "./bench/reno.ts";
 import { printTable, type Runs, tableOf } from "./bench/table.ts";
 import { upstreamScores } from "./bench/upstream.ts";
 import type { ScoreTask, WorkerResult, WorkerTask } from "./bench/worker.ts";
 
-const usage = `Usage: npm run bench -- [--torch] [--pictures 24] [--threads N] [--out FILE] [--folder FOLDER]
+const usage = `Usage: npm run bench -- [--only scoring|reno] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
+                       [--out FILE] [--folder FOLDER]
 
-  --torch     makes a Python environment and runs upstream's ImageReward beside (1 GB of downloads)
-  --folder    where the 1.8 GB checkpoint and the pictures are kept; default: renoir-bench in the temporary folder
+  --only      scoring, or reno: ReNO's iteration at SD-Turbo's real sizes, up to 19 GB of memory; default: scoring
+  --torch     makes a Python environment and runs upstream beside (1 GB of downloads)
+  --size      with reno: 256, 512 or any multiple of 64; default: 256 and 512
+  --plan      with reno: whole, recompute, segments; default: all of them at 256, and all but whole above
+  --folder    where the checkpoints (1.8 GB, with reno 7.1 GB) and pictures are kept; default: renoir-bench in the temporary folder
   --out       the figures as JSON; default: outputs/bench.json`;
 
 export async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
     options: {
+      only: { type: "string", default: "scoring" },
+      size: { type: "string", multiple: true },
+      plan: { type: "string", multiple: true },
+      iterations: { type: "string", default: "2" },
       torch: { type: "boolean", default: false },
       pictures: { type: "string", default: "24" },
       threads: { type: "string", default: String(cpus().length) },
@@ -36,6 +46,7 @@ export async function main(args: string[]): Promise<number> {
     console.log(usage);
     return 0;
   }
+  if (values.only === "reno") return benchReno(values);
   const base = await prepare(values.folder, Number(values.pictures), Number(values.threads));
   const peak = await work({ kind: "peak", threads: base.threads }, "the machine's float32 peak");
   const runs = await scoreAll(base);
@@ -44,11 +55,47 @@ export async function main(args: string[]): Promise<number> {
   const upstream = values.torch ? await upstreamScores(base, say) : undefined;
   const rows = tableOf({ peak: peak.gflops!, runs, start, builtIn, upstream });
   printTable(rows);
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem(), node: process.version };
-  await mkdir(dirname(values.out), { recursive: true });
-  await writeFile(values.out, `${JSON.stringify({ machine, peak, runs, start, builtIn, upstream, rows }, null, 2)}\n`);
-  say(`written to ${values.out}`);
+  await store(values.out, { peak, runs, start, builtIn, upstream, rows });
   return 0;
+}
+
+interface RenoFlags {
+  readonly folder: string;
+  readonly out: string;
+  readonly threads: string;
+  readonly iterations: string;
+  readonly torch: boolean;
+  readonly size?: string[] | undefined;
+  readonly plan?: string[] | undefined;
+}
+
+async function benchReno({ folder, out, size, plan, ...flags }: RenoFlags): Promise<number> {
+  const imageReward = join(folder, "ImageReward.pt");
+  const threads = Number(flags.threads);
+  await writeRandomImageReward(imageReward, () => {});
+  const { gflops } = await work({ kind: "peak", threads }, "the machine's float32 peak");
+  const figures: RenoFigures = { ours: {}, upstream: {} };
+  for (const each of (size ?? ["256", "512"]).map(Number)) {
+    const plans = (plan ?? planNames.filter((name) => name !== "whole" || each <= 256)) as PlanName[];
+    const rest = { threads, sizes: [each], plans, iterations: Number(flags.iterations), torch: flags.torch, say };
+    const { ours, upstream } = await measureReno({ home: folder, imageReward, ...rest });
+    Object.assign(figures.ours, ours);
+    Object.assign(figures.upstream, upstream);
+  }
+  const rows = [
+    { what: "float32 matrix product, this machine's best", value: `${gflops!.toFixed(0)} GFLOP/s` },
+    ...renoRows(figures, gflops!),
+  ];
+  printTable(rows);
+  await store(out, { ...figures, rows });
+  return 0;
+}
+
+async function store(out: string, figures: object): Promise<void> {
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem(), node: process.version };
+  await mkdir(dirname(out), { recursive: true });
+  await writeFile(out, `${JSON.stringify({ machine, ...figures }, null, 2)}\n`);
+  say(`written to ${out}`);
 }
 
 const say = (text: string) => process.stderr.write(`${text}\n`);

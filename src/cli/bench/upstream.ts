@@ -30,12 +30,7 @@ interface Base {
 
 /** Scores the folder with one prompt for all, then with one each. */
 export async function upstreamScores(base: Base, say: (text: string) => void) {
-  const environment = join(base.home, "upstream");
-  const python = join(environment, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  if (!existsSync(join(environment, "ImageReward"))) {
-    say("making a Python environment for upstream (once)");
-    await makeEnvironment(environment, python);
-  }
+  const { environment, python } = await upstreamEnvironment(base.home, say);
   await writeFile(join(environment, "vocab.txt"), loadBertTokenizer().vocabulary.join("\n"));
   const each = join(base.home, "prompts.json");
   const names = base.files.map((file) => file.slice(base.pictures.length + 1));
@@ -63,6 +58,17 @@ async function run(
   });
   const result = JSON.parse(stdout) as Omit<UpstreamResult, "scores"> & { scores: Record<string, number> };
   return { ...result, scores: names.map((name) => result.scores[name]!) };
+}
+
+/** The Python environment that upstream runs in, made where it is not there yet. */
+export async function upstreamEnvironment(home: string, say: (text: string) => void) {
+  const environment = join(home, "upstream");
+  const python = join(environment, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+  if (!existsSync(join(environment, "ImageReward"))) {
+    say("making a Python environment for upstream (once)");
+    await makeEnvironment(environment, python);
+  }
+  return { environment, python };
 }
 
 async function makeEnvironment(environment: string, python: string): Promise<void> {
