@@ -4,7 +4,7 @@ import { RequestError } from "../errors.ts";
 import type { ImageMetadata } from "../metadata/index.ts";
 import { a1111Recipe } from "./hosts/a1111.ts";
 import { comfyRecipe } from "./hosts/comfyui.ts";
-import { fit } from "./hosts/fit.ts";
+import { fitted } from "./hosts/fit.ts";
 import type { Recipe, RecipeOptions } from "./hosts/making.ts";
 import { renoirRecipe } from "./hosts/renoir.ts";
 import type { Conditioning, Pipeline, Size } from "./pipeline.ts";
@@ -110,7 +110,7 @@ async function nearest(first: Recreated, draw: Draw, unknown: number, original: 
     if (made.difference! < best.difference!) best = made;
     return distances(made.pixels, original);
   };
-  await fit(residuals, unknown, { goal: nearEnough / 2 });
+  await fitted(residuals, unknown, { goal: nearEnough / 2 });
   return best;
 }
 

@@ -15,7 +15,11 @@ const coarse = [0.6, 1.5, -1, 0.25, -0.5, 2.5, -2, 0, 4, -4];
 const difference = 0.02;
 
 /** The best numbers that were found. */
-export async function fit(residuals: Residuals, count: number, { goal, budget = 80 }: FitOptions): Promise<number[]> {
+export async function fitted(
+  residuals: Residuals,
+  count: number,
+  { goal, budget = 80 }: FitOptions,
+): Promise<number[]> {
   const seen = new Map<string, Float32Array>();
   const at = async (numbers: readonly number[]): Promise<Float32Array> => {
     const found = seen.get(String(numbers)) ?? (await residuals(numbers));
