@@ -173,23 +173,27 @@ async function givenNoise({ bytes, file }: Picture, { latents, seed, size }: Mak
 }
 
 /** Whether a flag asks for something else than the file's own picture. */
-const changes = ({ prompt, negativePrompt, guidance, seed, size, latents }: MakingFlags): boolean =>
-  [prompt, negativePrompt, guidance, seed, size, latents].some((flag) => flag !== undefined);
+const changes = (flags: MakingFlags): boolean => flags.latents !== undefined || rewrites(flags);
+
+/** Whether a flag takes the place of what the file's text says. */
+const rewrites = ({ prompt, negativePrompt, guidance, seed, size }: MakingFlags): boolean =>
+  [prompt, negativePrompt, guidance, seed, size].some((flag) => flag !== undefined);
 
 /** The file's metadata as if it said what the flags say. */
 function withFlags(metadata: ImageMetadata, flags: MakingFlags, given: GivenLatents | undefined): ImageMetadata {
   const { size, guidance } = flags;
   const prompt = flags.prompt ?? metadata.prompt;
-  // A file that says nothing is read as one of ours, for whom everything is given; noise needs no seed.
-  const unsaid = metadata.host === null && flags.prompt !== undefined;
+  // What a file that says nothing, or a graph that is no longer followed, leaves open is done as we do it; noise needs no seed.
+  const { graph, ...said } = metadata;
+  const asOurs = (metadata.host === null && flags.prompt !== undefined) || (graph !== undefined && rewrites(flags));
   return {
-    ...metadata,
+    ...(asOurs ? said : metadata),
     prompt,
     negativePrompt: flags.negativePrompt ?? metadata.negativePrompt,
     seed: flags.seed ?? knownSeed(metadata) ?? (given ? 0 : null),
     settings: {
       ...metadata.settings,
-      ...(unsaid && { Version: `Renoir ${version()}` }),
+      ...(asOurs && { Version: `Renoir ${version()}` }),
       ...(size && { Size: `${size.width}x${size.height}` }),
       ...(guidance !== undefined && { "CFG scale": guidance }),
     },
