@@ -6,7 +6,11 @@ import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { type Provider, providers } from "../graph/index.ts";
+import { loadPipeline } from "../reno/loadPipeline.ts";
+import { choosePlan, describeChoice } from "../reno/memoryPlan.ts";
+import { partsOf } from "../reno/stepGraph.ts";
 import { gigabytes } from "../scoring/download.ts";
+import { loadReward } from "../scoring/loadReward.ts";
 import { renoirHome } from "../scoring/store.ts";
 import { reportModels } from "./models.ts";
 import { findHosts } from "./nearbyHosts.ts";
@@ -42,6 +46,7 @@ const checks: readonly ((around: Surroundings) => Promise<Finding[]>)[] = [
   checkHome,
   checkDisk,
   checkModels,
+  checkRefining,
   checkHosts,
 ];
 
@@ -156,6 +161,44 @@ async function checkModels({ home }: Surroundings): Promise<Finding[]> {
     found: state === "ready" ? `${path}${builtIn ? " (built in, a demo model)" : ""}` : state,
     advice: problem && (builtIn ? `${problem} Install Renoir again: this copy is incomplete.` : problem),
   }));
+}
+
+/** What refining a picture takes by each memory plan, for every pipeline that is here; reckoned from the graphs, nothing is loaded. */
+async function checkRefining({ home }: Surroundings): Promise<Finding[]> {
+  const models = (await reportModels(home)).filter(({ state }) => state === "ready");
+  const reward = models.find(({ name }) => name === "imagereward") ?? models.find(({ kind }) => kind === "reward");
+  const findings: Finding[] = [];
+  for (const { name, path } of models.filter(({ kind }) => kind === "pipeline")) {
+    findings.push(
+      await describeRefining(name, path ?? name, reward?.name ?? "shapes").catch(
+        (error: Error): Finding => ({ check: `refine ${name}`, state: "note", found: error.message }),
+      ),
+    );
+  }
+  return findings;
+}
+
+async function describeRefining(name: string, path: string, rewardName: string): Promise<Finding> {
+  const pipeline = await loadPipeline(path, { provider: "cpu" });
+  const reward = await loadReward(rewardName, { provider: "cpu" });
+  const choice = await choosePlan(
+    partsOf({
+      pipeline,
+      rewards: [{ reward }],
+      prompt: "",
+      provider: "cpu",
+      conditioning: pipeline.blankConditioning(),
+    }),
+  );
+  const { width, height } = pipeline.size;
+  const found = `${width}x${height} with ${rewardName}: ${describeChoice(choice)}`;
+  if (choice.fits) return { check: `refine ${name}`, state: "ok", found };
+  return {
+    check: `refine ${name}`,
+    state: "note",
+    found,
+    advice: "Close other programs first, or refine at a smaller --size.",
+  };
 }
 
 async function checkHosts({ places }: Surroundings): Promise<Finding[]> {

@@ -150,6 +150,13 @@ export class Pipeline {
     return { positive: positive!, ...(negative ? { negative } : {}), guidance, step: this.step };
   }
 
+  /** Of a prompt of zeros: for a graph that is only measured. */
+  blankConditioning(): Conditioning {
+    const { places: tokens, width } = this.#parts.text;
+    const positive = { data: new Float32Array(tokens * width), tokens, width };
+    return { positive, guidance: 1, step: this.step };
+  }
+
   /** The graph: noise [1, C, h, w] to x0 and the picture [1, 3, H, W] clamped to 0..1. */
   picture(noise: Tensor, given: GraphConditioning, layer?: Layer): { x0: Tensor; image: Tensor } {
     const { unet: model, vae } = this.#parts;
