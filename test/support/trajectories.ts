@@ -59,7 +59,7 @@ export async function openModels(): Promise<Models> {
   await writeSdTurbo(folder);
   const folders = [folder];
   const rewards = new Map<string, ImageReward>();
-  const pipeline = await loadPipeline(folder, { provider: "cpu", threads: 2 });
+  const pipeline = await loadPipeline(folder, { provider: "cpu", threads: 1 });
   return {
     pipeline,
     async reward(model, seed) {
@@ -67,7 +67,7 @@ export async function openModels(): Promise<Models> {
       if (!rewards.has(key)) {
         const checkpoint = await openReferenceModel(model, seed);
         folders.push(dirname(checkpoint.path));
-        rewards.set(key, new ImageReward(checkpoint, loadBertTokenizer(), { provider: "cpu", threads: 2 }));
+        rewards.set(key, new ImageReward(checkpoint, loadBertTokenizer(), { provider: "cpu", threads: 1 }));
       }
       return rewards.get(key)!;
     },
@@ -127,7 +127,7 @@ export async function optionsOf({ settings }: Run, models: Models): Promise<Refi
   const { rewards, ...rest } = settings;
   const loaded = [];
   for (const { model, seed, weight } of rewards) loaded.push({ reward: await models.reward(model, seed), weight });
-  return { ...rest, rewards: loaded, pipeline: models.pipeline, prompt, provider: "cpu", threads: 2 };
+  return { ...rest, rewards: loaded, pipeline: models.pipeline, prompt, provider: "cpu", threads: 1 };
 }
 
 export async function runOf(run: Run, models: Models, more: Partial<RefineOptions> = {}): Promise<RefineStep[]> {
