@@ -5,6 +5,8 @@ import { beforeEach, expect, test } from "vitest";
 import { examine, type Finding } from "../../src/cli/doctor.ts";
 import { findHosts } from "../../src/cli/nearbyHosts.ts";
 import { probeHere } from "../../src/cli/probe.ts";
+import { addStored } from "../../src/scoring/store.ts";
+import { writeDiffusersFolder } from "../support/tinyPipelines.ts";
 
 let folder: string;
 
@@ -82,4 +84,16 @@ test("a host is also found from inside its own folder, and a place that is not t
   await make("ComfyUI/main.py", "ComfyUI/nodes.py", "ComfyUI/comfy/sd.py");
   const found = await findHosts([join(folder, "ComfyUI"), join(folder, "nowhere")]);
   expect(found.map(({ name }) => name)).toEqual(["ComfyUI"]);
+});
+
+test("doctor reckons what refining takes with a pipeline that is here", async () => {
+  const path = join(folder, "turbo");
+  await writeDiffusersFolder(path, "turbo");
+  await addStored({ name: "small-turbo", path }, folder);
+  const findings: Finding[] = [];
+  const probe = async () => ({ works: true, ms: 1 });
+  for await (const finding of examine({ home: folder, probe, places: [folder] })) findings.push(finding);
+  const { state, found } = findings.find(({ check }) => check === "refine small-turbo")!;
+  expect(state).toBe("ok");
+  expect(found).toMatch(/^\d+x\d+ with shapes: Memory: needs \S+ GB whole, \S+ GB recomputing, \S+ GB in segments; /);
 });
