@@ -10,6 +10,7 @@ import { type Original, type Recipe, type Recreated, recipeOf, recreate } from "
 import { type Making, ownTexts, type Rounding, readLatents, type Text, textsOf } from "../reno/resultFile.ts";
 import { decodeImage, toRgb } from "../scoring/decode.ts";
 import { chooseModel } from "./chooseModel.ts";
+import { refuseTooLarge } from "./enoughMemory.ts";
 import { type GivenLatents, type MakingFlags, randomSeed, readLatentsFile, type Size } from "./making.ts";
 import { version } from "./version.ts";
 
@@ -106,6 +107,7 @@ interface Wanted {
 /** As diffusers reads a prompt and draws noise: so Renoir's own pictures are made. */
 async function diffusersStart(pipeline: Pipeline, { prompt, negativePrompt, guidance, seed, size, given }: Wanted) {
   const conditioning = await pipeline.condition(prompt, { negativePrompt, guidance });
+  refuseTooLarge(pipeline, conditioning, size);
   const shape = pipeline.latentShape(size);
   const latents = given?.data ?? noise({ host: "diffusers", seed: seed!, shape });
   const start = {
@@ -144,7 +146,8 @@ async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Prom
   if (!inOneStep) tellOtherModel(pipeline, say);
   const size = given && sizeFor(pipeline, flags.size, given);
   const isThatPicture = inOneStep && !changes(flags);
-  const made = await recreate(pipeline, settled(recipe, size, given), isThatPicture ? picture : undefined);
+  const bounded = withinMemory(settled(recipe, size, given));
+  const made = await recreate(pipeline, bounded, isThatPicture ? picture : undefined);
   tellMade(made, file, say);
   const { prompt, negativePrompt, rounding } = made.recipe;
   const { guidance } = inOneStep ? made.recipe : made.conditioning;
@@ -240,6 +243,16 @@ function settled(recipe: Recipe, size: Size | undefined, given: GivenLatents | u
   if (!given) return recipe;
   const noises = () => [{ name: "the noise given", latents: () => given.data }];
   return { ...recipe, ...size, noises, others: recipe.others.map((other) => ({ ...other, ...size, noises })) };
+}
+
+/** The recipe with a look at its size before anything is drawn. */
+function withinMemory(recipe: Recipe): Recipe {
+  const condition = async (pipeline: Pipeline) => {
+    const conditionings = await recipe.condition(pipeline);
+    refuseTooLarge(pipeline, conditionings.of(), pipeline.checkedSize(recipe));
+    return conditionings;
+  };
+  return { ...recipe, condition, others: recipe.others.map(withinMemory) };
 }
 
 /** Rounding and JPEG stay below it; another model or seed is far above. */

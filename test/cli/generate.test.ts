@@ -128,6 +128,11 @@ test("a size that the model can not draw, and a file without seed, model or word
   expect(odd.stderr).toContain("The width is 33; a multiple of 4 was wanted");
   const huge = await generate("--prompt", "a cat", "--model", model, "--size", "8192x4096");
   expect(huge.stderr).toContain("The width is 8192;");
+  const large = await generate("--prompt", "a cat", "--model", model, "--size", "4096x4096");
+  expect(large).toMatchObject({ code: 1, stdout: "" });
+  expect(large.stderr).toMatch(
+    /A picture of 4096x4096 takes \d+\.\d GB with tiny-turbo, but \d+\.\d GB are free\..*smaller --size/,
+  );
   const seedless = await pictureSaying(join(folder, "a.png"), "a cat\nSteps: 1, Sampler: Euler, Seed: -1, Size: 32x32");
   expect((await generate("--from", seedless, "--model", model)).stderr).toMatch(/a\.png: .*seed/);
   const stranger = await pictureSaying(
