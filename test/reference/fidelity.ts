@@ -22,7 +22,7 @@ import {
 } from "../support/referenceModel.ts";
 import { seededNormal } from "../support/seededWeights.ts";
 import { cases, differencesOf } from "../support/torchOps.ts";
-import { bestOf, openModels, runOf, runs, stepDifference } from "../support/trajectories.ts";
+import { bestOf, comparable, openModels, runOf, runs, stepDifference } from "../support/trajectories.ts";
 
 interface Row {
   readonly what: string;
@@ -116,9 +116,6 @@ async function opRow(): Promise<Row> {
   return { what: "ops and gradients", compared: differences.length, difference: largest(differences), allowed: 2e-6 };
 }
 
-/** After ten updates float32's own roundings, which every update magnifies, come to about as much. */
-const stepsCompared = 10;
-
 /** Every number of a run of ReNO's own trainer, one row for each run, and which step was best. */
 async function trajectoryRows(): Promise<Row[]> {
   const models = await openModels();
@@ -127,9 +124,10 @@ async function trajectoryRows(): Promise<Row[]> {
   for (const [name, run] of Object.entries(runs)) {
     if (run.settings.mode === "select") continue; // test/reno/refineTrajectories.test.ts
     const steps = await runOf(run, models);
-    const differences = run.steps.slice(0, stepsCompared).map((want, i) => stepDifference(steps[i]!, want));
+    const { steps: count, allowed } = comparable(run);
+    const differences = run.steps.slice(0, count).map((want, i) => stepDifference(steps[i]!, want));
     const what = `trajectory, ${name}`;
-    rows.push({ what, compared: differences.length, difference: largest(differences), allowed: 1e-3 });
+    rows.push({ what, compared: differences.length, difference: largest(differences), allowed });
     bests.push(Math.abs(bestOf(steps) - run.best));
   }
   await models.release();

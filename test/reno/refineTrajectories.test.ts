@@ -2,7 +2,16 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { refine } from "../../src/reno/refine.ts";
-import { bestOf, type Models, openModels, optionsOf, runOf, runs, stepDifference } from "../support/trajectories.ts";
+import {
+  bestOf,
+  comparable,
+  type Models,
+  openModels,
+  optionsOf,
+  runOf,
+  runs,
+  stepDifference,
+} from "../support/trajectories.ts";
 
 let models: Models;
 beforeAll(async () => {

@@ -157,4 +157,11 @@ export function stepDifference(got: RefineStep, want: RecordedStep): number {
   );
 }
 
+/**
+ * How many steps of a run are comparable, and how nearly they agree. Float32's roundings are magnified by every move: tenfold
+ * in four moves here. An update of L-BFGS is up to ten moves, of steps that values alike to seven digits decide.
+ */
+export const comparable = ({ settings }: Run): { steps: number; allowed: number } =>
+  settings.optimizer === "lbfgs" ? { steps: 2, allowed: 2e-2 } : { steps: 10, allowed: 1e-3 };
+
 export const bestOf = (steps: readonly RefineStep[]): number => steps.at(-1)!.state.best.step;
