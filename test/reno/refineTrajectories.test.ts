@@ -32,7 +32,9 @@ test.each(Object.entries(repeated))(
       if (differences.length === count) break;
     }
     expect(differences).toHaveLength(count);
-    expect(Math.max(...differences), differences.map((each) => each.toExponential(1)).join(" ")).toBeLessThan(1e-3);
+    expect(differences[0]).toBeLessThan(1e-4);
+    const { allowed } = comparable(run);
+    expect(Math.max(...differences), differences.map((each) => each.toExponential(1)).join(" ")).toBeLessThan(allowed);
   },
 );
 
