@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const generate = (...flags: string[]) => runIn(folder, ["generate", ...flags]);
+const generate = (...flags: string[]) => runIn(folder, ["generate", "--threads", "1", ...flags]);
 
 test("each picture says how it was made, and is made again from that exactly", async () => {
   const made = await generate(
