@@ -75,7 +75,7 @@ async function upstreamIteration(folder: string, size: number, options: RenoOpti
   const { environment, python } = await upstreamEnvironment(home, say);
   if (!existsSync(join(environment, "with-diffusers"))) {
     await execute(python, ["-m", "pip", "install", "-q", "--no-deps", "diffusers==0.39.0", "accelerate==1.12.0"]);
-    await execute(python, ["-m", "pip", "install", "-q", "psutil", "importlib_metadata"]);
+    await execute(python, ["-m", "pip", "install", "-q", "psutil", "importlib_metadata", "httpx<1.0.0"]);
     await writeFile(join(environment, "with-diffusers"), "");
   }
   await writeFile(join(environment, "vocab.txt"), loadBertTokenizer().vocabulary.join("\n"));
