@@ -181,6 +181,8 @@ const notDifferentiable = [
     "pullBack",
     "memoryOf",
     "bytesOf",
+    "computedIn", // in test/graph/precision.test.ts
+    "fastDType",
   ],
 ];
 

