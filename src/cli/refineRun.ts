@@ -45,32 +45,46 @@ export interface RunResult {
 /** To the last step, to Ctrl-C or to a failure; throws where not even the first step could be made. */
 export async function runRefinement(run: Run): Promise<RunResult> {
   const { settings, out, options } = run;
-  const { steps, state, failure } = await look(run);
+  const { steps, state, failure, first, finest } = await look(run);
   if (!state) throw failure;
   const best = state.best.step;
   if (run.trace !== undefined) await writeWhole(run.trace, formatTrace({ settings, steps, best, resume: state }));
-  const [before, after] = [await run.draw(options.latents), await run.draw(state.best.latents)];
+  const before = await drawn(options.latents, first, run);
+  const after = await drawn(state.best.latents, finest, run);
   const scores = { before: await scoresOf(before, run), after: await scoresOf(after, run) };
   const refinement = { settings, iterations: steps.length, best, scores };
   await writeWhole(out, await fileOf({ ...after, latents: state.best.latents }, run, refinement));
   return { scores, best, iterations: steps.length, ...(failure !== undefined && { failure }) };
 }
 
+/** Where drawing fails, as it may when memory is short, the picture that the steps saw is as good. */
+async function drawn(latents: Float32Array, seen: Picture | undefined, { draw }: Run): Promise<Picture> {
+  try {
+    return await draw(latents);
+  } catch (error) {
+    if (seen) return seen;
+    throw error;
+  }
+}
+
 async function look(run: Run) {
   const steps: TraceStep[] = [...(run.earlier?.steps ?? [])];
   let state: RefineState | undefined = run.earlier?.resume;
+  const seen: { first?: RefineStep; finest?: RefineStep; failure?: unknown } = {};
   try {
     for await (const step of refine({ ...run.options, resume: state })) {
       steps.push(traceStep(step));
       state = step.state;
+      if (step.step === 0) seen.first = step;
+      if (step.best) seen.finest = step;
       run.onStep(step);
       if (run.stepsFolder !== undefined) await saveStep(step, run.stepsFolder, run);
       await setImmediate(); // the runtime holds the main thread while it works: a Ctrl-C is heard here
     }
   } catch (failure) {
-    return { steps, state, failure };
+    return { ...seen, steps, state, failure };
   }
-  return { steps, state };
+  return { ...seen, steps, state };
 }
 
 async function saveStep(step: RefineStep, folder: string, run: Run): Promise<void> {
