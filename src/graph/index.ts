@@ -1,5 +1,6 @@
 // Graphs of numerical operations as values: built, differentiated, written as ONNX and run.
 
+export { fastDType } from "./chooseDType.ts";
 export { gradients, pullBack } from "./gradient.ts";
 export { bytesOf, type MemoryNeed, memoryOf } from "./memory.ts";
 export * from "./ops/convolution.ts";
@@ -8,6 +9,7 @@ export * from "./ops/linear.ts";
 export * from "./ops/movement.ts";
 export * from "./ops/normalization.ts";
 export * from "./ops/reduce.ts";
+export { type ComputeDType, computedIn } from "./precision.ts";
 export { recomputed } from "./recompute.ts";
 export {
   type CompileOptions,

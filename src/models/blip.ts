@@ -59,7 +59,8 @@ export function blipSizes(w: Weights): BlipSizes {
 
 /**
  * ImageReward's reward before standardisation, [N].
- * Pixels [N, 3, side, side] normalised as CLIP's; ids int64 [N, T]; mask float32 [N, T], 1 where a token stands and 0 for padding.
+ * Pixels [N, 3, side, side] normalised as CLIP's, of the weights' dtype, as the reward; ids int64 [N, T]; mask float32 [N, T],
+ * 1 where a token stands and 0 for padding.
  */
 export function imageReward(w: Weights, pixels: Tensor, ids: Tensor, mask?: Tensor): Tensor {
   const image = visionTransformer(w, pixels);
@@ -128,7 +129,7 @@ const mlp = (w: Weights, x: Tensor) => dense(w.in("fc2"), gelu(dense(w.in("fc1")
 export function bertFirstToken(weights: Weights, ids: Tensor, image: Tensor, mask?: Tensor): Tensor {
   const w = weights.in("blip").in("text_encoder");
   const [batch, tokens] = ids.shape as [number, number];
-  const padding = mask && reshape(mul(sub(1, cast(mask, "float32")), masked), [batch, 1, 1, tokens]);
+  const padding = mask && reshape(mul(sub(1, cast(mask, image.dtype)), masked), [batch, 1, 1, tokens]);
   const layers = w.in("encoder").in("layer");
   const depth = layers.count();
   let x = bertEmbeddings(w.in("embeddings"), ids);

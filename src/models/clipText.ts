@@ -2,7 +2,17 @@
 // in SD1, OpenCLIP's ViT-H in SD2. Keys are those of transformers' CLIPTextModel; widths and depth are read from the weights.
 
 import { WeightError } from "../errors.ts";
-import { add, attention, constant, embedding, gelu, quickGelu, slice, type Tensor } from "../graph/index.ts";
+import {
+  add,
+  attention,
+  type ComputeDType,
+  constant,
+  embedding,
+  gelu,
+  quickGelu,
+  slice,
+  type Tensor,
+} from "../graph/index.ts";
 import type { Weights } from "../weights/weights.ts";
 import { dense, layerNorm } from "./layers.ts";
 
@@ -19,7 +29,7 @@ export interface ClipTextOptions {
   readonly epsilon?: number;
 }
 
-const masked = -10000; // e^-10000 is 0 in float32 as -∞ would give; but WGSL promises nothing for infinities
+const masked = -10000; // e^-10000 is 0 as -∞ would give, and float16 has it; but WGSL promises nothing for infinities
 
 /** The states of the tokens [N, T, width]; ids int64 [N, T]. Each token sees those before it and itself. */
 export function clipText(weights: Weights, ids: Tensor, options: ClipTextOptions): Tensor {
@@ -30,18 +40,18 @@ export function clipText(weights: Weights, ids: Tensor, options: ClipTextOptions
   if (skipLayers >= depth) {
     throw new WeightError(`The text encoder has ${depth} layers, so ${skipLayers} of them cannot be skipped.`);
   }
-  const mask = causalMask(ids.shape[1]!);
+  const mask = causalMask(ids.shape[1]!, weights.dtype);
   let x = embeddings(w.in("embeddings"), ids);
   for (let i = 0; i < depth - skipLayers; i++) x = encoderLayer(layers.in(i), x, mask, { ...options, epsilon });
   return finalNorm ? layerNorm(w.in("final_layer_norm"), x, epsilon) : x;
 }
 
 /** 0 where a token may look, [1, 1, T, T]. */
-function causalMask(tokens: number): Tensor {
+function causalMask(tokens: number, dtype: ComputeDType): Tensor {
   const hidden = Float32Array.from({ length: tokens * tokens }, (_, i) =>
     i % tokens > Math.floor(i / tokens) ? masked : 0,
   );
-  return constant(hidden, [1, 1, tokens, tokens]);
+  return constant(hidden, [1, 1, tokens, tokens], dtype);
 }
 
 function embeddings(w: Weights, ids: Tensor): Tensor {

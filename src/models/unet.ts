@@ -4,6 +4,7 @@
 import {
   add,
   attention,
+  cast,
   concat,
   constant,
   cos,
@@ -55,7 +56,10 @@ interface Level {
   readonly depth: number;
 }
 
-/** The model's output (noise, or velocity) for sample [N, C, h, w] at a timestep, float32 [1], given the text [N, T, width]. */
+/**
+ * The model's output (noise, or velocity) for sample [N, C, h, w] at a timestep, float32 [1], given the text [N, T, width].
+ * Sample and text are of the weights' dtype, and so is the output.
+ */
 export function unet(
   w: Weights,
   sample: Tensor,
@@ -95,9 +99,9 @@ function levelOf(config: UnetConfig, i: number): Level {
 
 const perLevel = (value: number | readonly number[], i: number) => (typeof value === "number" ? value : value[i]!);
 
-/** Sines and cosines of the timestep (Vaswani et al. 2017) through an MLP, [1, width]. */
+/** Sines and cosines of the timestep (Vaswani et al. 2017), which float16 could not count, through an MLP, [1, width]. */
 function timeEmbedding(w: Weights, timestep: Tensor, config: UnetConfig): Tensor {
-  const waves = sinusoids(timestep, config.block_out_channels[0]!, config);
+  const waves = cast(sinusoids(timestep, config.block_out_channels[0]!, config), w.dtype);
   const mlp = w.in("time_embedding");
   return dense(mlp.in("linear_2"), silu(dense(mlp.in("linear_1"), waves)));
 }

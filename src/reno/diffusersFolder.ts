@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { WeightError } from "../errors.ts";
-import type { CompileOptions } from "../graph/index.ts";
+import type { CompileOptions, ComputeDType } from "../graph/index.ts";
 import { parseClipTextConfig, parseUnetConfig, parseVaeConfig } from "../models/config.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { currentVaeNames } from "../weights/layouts/stableDiffusion.ts";
@@ -30,25 +30,29 @@ const pipelines: Readonly<Record<string, true | string>> = {
   StableDiffusionUpscalePipeline: "it enlarges pictures",
 };
 
+/** How a model's files are opened. */
+export interface OpenOptions extends CompileOptions {
+  /** What its parts compute in. */
+  readonly dtype: ComputeDType;
+}
+
 export async function openDiffusersFolder(
   folder: string,
-  options: CompileOptions & { variant?: string | undefined },
+  options: OpenOptions & { readonly variant?: string | undefined },
 ): Promise<ModelParts> {
   await checkIndex(folder);
   const [unet, vae, text, scheduler] = await Promise.all([
-    openPart(folder, "unet", options.variant),
-    openPart(folder, "vae", options.variant),
-    openPart(folder, "text_encoder", options.variant),
+    openPart(folder, "unet", options),
+    openPart(folder, "vae", options),
+    openPart(folder, "text_encoder", options),
     readScheduler(folder),
   ]);
   const textConfig = parseClipTextConfig(text.config, text.where);
+  const weightsOf = (checkpoint: Checkpoint) => Weights.fromCheckpoint(checkpoint, options);
   return {
-    unet: { weights: Weights.fromCheckpoint(unet.checkpoint), config: parseUnetConfig(unet.config, unet.where) },
-    vae: {
-      weights: Weights.fromCheckpoint(currentVaeNames(vae.checkpoint)),
-      config: parseVaeConfig(vae.config, vae.where),
-    },
-    text: new TextEncoder(Weights.fromCheckpoint(text.checkpoint), textConfig, options),
+    unet: { weights: weightsOf(unet.checkpoint), config: parseUnetConfig(unet.config, unet.where) },
+    vae: { weights: weightsOf(currentVaeNames(vae.checkpoint)), config: parseVaeConfig(vae.config, vae.where) },
+    text: new TextEncoder(weightsOf(text.checkpoint), textConfig, options),
     tokenizer: await readClipTokenizer(join(folder, "tokenizer"), textConfig.max_position_embeddings),
     scheduler,
     oneStepModel: isForOneStep(scheduler),
@@ -77,20 +81,27 @@ async function readScheduler(folder: string): Promise<SchedulerConfig> {
   return parseSchedulerConfig(await readJsonObject(path), path);
 }
 
-async function openPart(folder: string, part: string, variant: string | undefined) {
+interface Wanted {
+  readonly dtype: ComputeDType;
+  readonly variant?: string | undefined;
+}
+
+async function openPart(folder: string, part: string, wanted: Wanted) {
   const where = join(folder, part, "config.json");
   const config = await readJsonObject(where);
-  return { where, config, checkpoint: await openWeights(join(folder, part), variant) };
+  return { where, config, checkpoint: await openWeights(join(folder, part), wanted) };
 }
 
 /** Of a part's files: what they are called before their variant and ending, and the endings, the best first. */
 const stems = ["diffusion_pytorch_model", "model", "pytorch_model"];
 const endings = ["safetensors", "safetensors.index.json", "bin", "bin.index.json"];
 
-async function openWeights(folder: string, variant: string | undefined): Promise<Checkpoint> {
+/** The variants that are computed with as they lie there, full precision first where it is wanted: any is better than none. */
+const inPlace: Readonly<Record<ComputeDType, readonly string[]>> = { float32: ["", "fp16"], float16: ["fp16", ""] };
+
+async function openWeights(folder: string, { dtype, variant }: Wanted): Promise<Checkpoint> {
   const files = await readdir(folder);
-  // Full precision first: it is the same speed on the CPU, and exact. Any variant is better than none.
-  const variants = variant === undefined ? ["", "fp16", ...variantsOf(files)] : [variant];
+  const variants = variant === undefined ? [...inPlace[dtype], ...variantsOf(files)] : [variant];
   const candidates = variants.flatMap((each) =>
     endings.flatMap((ending) => stems.flatMap((stem) => namesOf(stem, each, ending))),
   );

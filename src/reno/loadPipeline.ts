@@ -6,9 +6,9 @@ import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../errors.ts";
-import type { CompileOptions, Provider } from "../graph/index.ts";
+import { fastDType, type Provider } from "../graph/index.ts";
 import { findStored, listStored } from "../scoring/store.ts";
-import { isDiffusersFolder, openDiffusersFolder } from "./diffusersFolder.ts";
+import { isDiffusersFolder, type OpenOptions, openDiffusersFolder } from "./diffusersFolder.ts";
 import { findInHubCache, hubCacheFolder, snapshotOf } from "./hubCache.ts";
 import type { PredictionType, SchedulerConfig } from "./oneStep.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -16,6 +16,7 @@ import { openSingleFile } from "./singleFilePipeline.ts";
 
 export interface LoadPipelineOptions {
   readonly provider?: string | undefined;
+  /** What the models compute in: float32, float16, or auto, which is float16 on a GPU and float32 on the CPU. Default auto. */
   readonly dtype?: string | undefined;
   readonly threads?: number | undefined;
   /** Copies weights for a little more speed; see CompileOptions. */
@@ -38,7 +39,7 @@ export const builtInPipeline = {
 
 /** A pipeline ready to draw: its files opened and checked, its weights not yet read. */
 export async function loadPipeline(nameOrPath: string, options: LoadPipelineOptions = {}): Promise<Pipeline> {
-  const run = runOptions(options);
+  const run = await runOptions(options);
   const place = await locatePipeline(nameOrPath);
   const { path } = place;
   const parts = isDiffusersFolder(path)
@@ -122,13 +123,15 @@ function calledOneStep({ name, path }: PipelinePlace): boolean {
   return oneStepNames.test(name) || oneStepNames.test(basename(folder));
 }
 
-function runOptions({ provider, dtype = "auto", threads, prepack }: LoadPipelineOptions): CompileOptions {
-  if (dtype !== "auto" && dtype !== "float32") {
-    throw new RequestError(`Pictures are not computed in ${JSON.stringify(dtype)}; wanted is auto or float32.`, {
-      hint: "A checkpoint in float16 needs no option: it is widened as it is read.",
-    });
+async function runOptions({ dtype = "auto", threads, prepack, ...options }: LoadPipelineOptions): Promise<OpenOptions> {
+  const provider = options.provider as Provider | "auto" | undefined;
+  if (dtype !== "auto" && dtype !== "float32" && dtype !== "float16") {
+    throw new RequestError(
+      `Pictures are not computed in ${JSON.stringify(dtype)}; wanted is float32, float16 or auto.`,
+      { hint: "A checkpoint may be stored in any of them: it is cast as it is read." },
+    );
   }
-  return { provider: provider as Provider | "auto" | undefined, threads, prepack };
+  return { provider, dtype: dtype === "auto" ? await fastDType({ provider }) : dtype, threads, prepack };
 }
 
 const given = <T extends object>(options: T): Partial<T> =>

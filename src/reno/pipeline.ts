@@ -5,6 +5,7 @@ import {
   add,
   type CompileOptions,
   clip,
+  computedIn,
   constant,
   div,
   elementCount,
@@ -157,19 +158,23 @@ export class Pipeline {
     return { positive, guidance: 1, step: this.step };
   }
 
-  /** The graph: noise [1, C, h, w] to x0 and the picture [1, 3, H, W] clamped to 0..1. */
+  /**
+   * The graph: noise [1, C, h, w] to x0 and the picture [1, 3, H, W] clamped to 0..1, all of them float32: only the models
+   * themselves compute in the weights' dtype.
+   */
   picture(noise: Tensor, given: GraphConditioning, layer?: Layer): { x0: Tensor; image: Tensor } {
     const { unet: model, vae } = this.#parts;
     const { positive, negative, guidance, step } = given;
     const time = typeof step.timestep === "number" ? constant([step.timestep], [1]) : reshape(step.timestep, [1]);
     const sample = mul(noise, step.scale);
     const scaled = mul(sample, step.inputScale);
-    const predict = (text: Tensor) => unet(model.weights, scaled, time, text, model.config, layer);
+    const apply = (x: Tensor, text: Tensor) => unet(model.weights, x, time, text, model.config, layer);
+    const predict = (text: Tensor) => computedIn(model.weights.dtype, apply, scaled, text);
     const output =
       negative && guidance !== 1 ? guide(predict(negative), predict(positive), guidance) : predict(positive);
     const x0 = add(mul(sample, step.skip), mul(output, step.out));
     const shifted = add(div(x0, vae.config.scaling_factor), vae.config.shift_factor ?? 0);
-    const image = decode(vae.weights, shifted, vae.config, layer);
+    const image = computedIn(vae.weights.dtype, (z) => decode(vae.weights, z, vae.config, layer), shifted);
     return { x0, image: clip(add(mul(image, 0.5), 0.5), 0, 1) };
   }
 

@@ -1,6 +1,5 @@
 // A model in one file, as the WebUIs have it. It says neither how it was trained nor how prompts are read, so SD's own ways are assumed.
 
-import type { CompileOptions } from "../graph/index.ts";
 import { parseClipTextConfig, parseUnetConfig, parseVaeConfig } from "../models/config.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { singleFile } from "../weights/layouts/stableDiffusion.ts";
@@ -8,22 +7,22 @@ import { readFloat32 } from "../weights/read.ts";
 import { Weights } from "../weights/weights.ts";
 import { clipTokenizer } from "./clipTokenizer.ts";
 import { clipVocabulary } from "./clipVocabulary.ts";
-import type { ModelParts } from "./diffusersFolder.ts";
+import type { ModelParts, OpenOptions } from "./diffusersFolder.ts";
 import type { PredictionType } from "./oneStep.ts";
 import { TextEncoder } from "./textEncoder.ts";
 
-export async function openSingleFile(path: string, options: CompileOptions): Promise<ModelParts> {
+export async function openSingleFile(path: string, options: OpenOptions): Promise<ModelParts> {
   const checkpoint = await openCheckpoint(path);
   const { kind, unet, vae, textEncoder, unetConfig, vaeConfig, textConfig } = singleFile(checkpoint);
   const predictionType = kind === "sd2" ? await predictionOf(unet) : "epsilon";
   const text = parseClipTextConfig(textConfig, checkpoint.name);
   return {
     unet: {
-      weights: Weights.fromCheckpoint(unet),
+      weights: Weights.fromCheckpoint(unet, options),
       config: { ...parseUnetConfig(unetConfig, checkpoint.name), sample_size: sampleSizes[predictionType] },
     },
-    vae: { weights: Weights.fromCheckpoint(vae), config: parseVaeConfig(vaeConfig, checkpoint.name) },
-    text: new TextEncoder(Weights.fromCheckpoint(textEncoder), text, options),
+    vae: { weights: Weights.fromCheckpoint(vae, options), config: parseVaeConfig(vaeConfig, checkpoint.name) },
+    text: new TextEncoder(Weights.fromCheckpoint(textEncoder, options), text, options),
     tokenizer: clipTokenizer(clipVocabulary(), {
       name: checkpoint.name,
       pad: kind === "sd2" ? "!" : undefined,

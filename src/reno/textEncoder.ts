@@ -1,7 +1,7 @@
 // A prompt as the U-Net reads it: the states of CLIP's text encoder, chunk by chunk.
 
 import { RequestError } from "../errors.ts";
-import { type CompileOptions, input } from "../graph/index.ts";
+import { type CompileOptions, cast, input } from "../graph/index.ts";
 import { clipText } from "../models/clipText.ts";
 import { type ClipTextConfig, clipTextOptions } from "../models/config.ts";
 import { SessionCache } from "../scoring/sessionCache.ts";
@@ -62,7 +62,8 @@ export class TextEncoder {
 
   #graph(tokens: number, { skipLayers = 0, finalNorm = true }: EncodeOptions) {
     const ids = input("ids", [1, tokens], "int64");
-    return { states: clipText(this.#weights, ids, { ...clipTextOptions(this.#config), skipLayers, finalNorm }) };
+    const states = clipText(this.#weights, ids, { ...clipTextOptions(this.#config), skipLayers, finalNorm });
+    return { states: cast(states, "float32") };
   }
 
   #checkIds(ids: readonly number[]): void {

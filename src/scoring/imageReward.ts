@@ -5,6 +5,8 @@ import { RequestError, WeightError } from "../errors.ts";
 import {
   add,
   type CompileOptions,
+  type ComputeDType,
+  computedIn,
   constant,
   gradients,
   input,
@@ -39,6 +41,8 @@ export interface ImageRewardOptions extends CompileOptions {
   readonly displayName?: string;
   /** The same weights in eight bits (int8.ts): scores are made with them, gradients with the exact ones. */
   readonly int8?: Checkpoint | undefined;
+  /** What the model computes in; pictures and rewards are float32 all the same. Default float32. */
+  readonly dtype?: ComputeDType | undefined;
 }
 
 /** A picture ready for the model: decoded, resized, normalised. Making it is the slow part that can run ahead. */
@@ -51,7 +55,7 @@ export class PreparedImage {
 
 export class ImageReward implements Reward {
   readonly name: string;
-  readonly dtype: "float32" | "int8";
+  readonly dtype: ComputeDType | "int8";
   readonly reno = { weight: 1, offset: 2 }; // ReNO's rewards/imagereward.py and arguments.py
   /** The side that pictures are resized to, in pixels; read from the weights. */
   readonly side: number;
@@ -70,14 +74,15 @@ export class ImageReward implements Reward {
     this.#sessions = new SessionCache(options);
     this.name = options.displayName ?? "ImageReward";
     refuseOtherModels(checkpoint);
-    this.dtype = options.int8 ? "int8" : "float32";
-    this.#weights = Weights.fromCheckpoint(checkpoint);
+    const { dtype = "float32" } = options;
+    this.dtype = options.int8 ? "int8" : dtype;
+    this.#weights = Weights.fromCheckpoint(checkpoint, { dtype });
     this.#scoringWeights = options.int8 ? Weights.fromCheckpoint(options.int8) : this.#weights;
     const { side, vocabulary, positions } = blipSizes(this.#weights);
     this.side = side;
     this.#vocabulary = vocabulary;
     this.#tokens = Math.min(maxTokens, positions);
-    imageReward(this.#weights, input("pixels", [1, 3, side, side]), input("ids", [1, this.#tokens], "int64"));
+    this.#raw(input("pixels", [1, 3, side, side]), input("ids", [1, this.#tokens], "int64"));
   }
 
   /** A reward for each picture. Prompts: one for all, or one each; more than 35 tokens are cut off as upstream does. */
@@ -139,8 +144,13 @@ export class ImageReward implements Reward {
   graph(image: Tensor, prompt: string, name = "ids"): RewardGraph {
     const { ids, length } = this.#encode(prompt);
     const read = input(name, [1, length], "int64"); // without padding: the same to 6e-8, and less to do
-    const raw = imageReward(this.#weights, renoPreprocessing(image, this.side), read);
+    const raw = this.#raw(renoPreprocessing(image, this.side), read);
     return { reward: standardise(raw), feeds: { [name]: ids.slice(0, length) } };
+  }
+
+  /** The reward before standardisation of normalised pixels. */
+  #raw(pixels: Tensor, ids: Tensor): Tensor {
+    return computedIn(this.#weights.dtype, (pixels) => imageReward(this.#weights, pixels, ids), pixels);
   }
 
   /** Builds what scoring needs ahead of the first score; the weights' pages still come with the first run. */
@@ -180,7 +190,8 @@ export class ImageReward implements Reward {
 
   #visionGraph() {
     const pixels = input("pixels", [1, 3, this.side, this.side]);
-    return { image: visionTransformer(this.#scoringWeights, pixels) };
+    const w = this.#scoringWeights;
+    return { image: computedIn(w.dtype, (pixels) => visionTransformer(w, pixels), pixels) };
   }
 
   #textGraph(tokens: number, imageElements: number) {
@@ -188,7 +199,9 @@ export class ImageReward implements Reward {
     const image = input("image", [1, imageElements / width, width]);
     const ids = input("ids", [1, tokens], "int64");
     const mask = input("mask", [1, tokens]);
-    return { reward: standardise(rewardHead(this.#weights, bertFirstToken(this.#scoringWeights, ids, image, mask))) };
+    const w = this.#scoringWeights;
+    const judge = (image: Tensor) => rewardHead(this.#weights, bertFirstToken(w, ids, image, mask));
+    return { reward: standardise(computedIn(w.dtype, judge, image)) };
   }
 
   /** The reward, or an error that says which weight is not a number. */

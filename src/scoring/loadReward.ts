@@ -53,22 +53,24 @@ export async function loadReward(name: string, options: LoadRewardOptions = {}):
   }
   const vocabulary = kind.builtIn && (await readFile(kind.builtIn.vocabulary, "utf8")).trimEnd().split("\n");
   const checkpoint = await openCheckpoint(path);
-  const int8 = parseDType(options.dtype) === "int8";
+  const dtype = parseDType(options.dtype);
+  const int8 = dtype === "int8";
   return new ImageReward(checkpoint, await loadBertTokenizer(vocabulary ? { vocabulary } : {}), {
     displayName: kind.displayName,
     int8: int8 ? await int8Checkpoint(checkpoint) : undefined,
+    dtype: dtype === "float16" ? dtype : "float32",
     provider: options.provider as Provider | "auto" | undefined,
     threads: options.threads,
     prepack: options.prepack ?? int8, // the eight-bit product is only fast on reordered weights
   });
 }
 
-const dtypes = ["auto", "float32", "int8"] as const;
+const dtypes = ["auto", "float32", "float16", "int8"] as const;
 
 function parseDType(text = "auto"): (typeof dtypes)[number] {
   const known = dtypes.find((dtype) => dtype === text);
   if (known) return known;
   throw new RequestError(`Rewards are not computed in ${JSON.stringify(text)}; wanted is ${dtypes.join(" or ")}.`, {
-    hint: "auto is float32; int8 is faster and approximate.",
+    hint: "auto is float32, on every provider; float16 and int8 are approximate.",
   });
 }

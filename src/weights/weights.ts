@@ -1,7 +1,7 @@
 // A checkpoint as a model reads it: by the file's own keys, prefix by prefix.
 
 import { WeightError } from "../errors.ts";
-import { cast, type DType, input, parameter, type Shape, type Tensor } from "../graph/index.ts";
+import { type ComputeDType, cast, type DType, input, parameter, type Shape, type Tensor } from "../graph/index.ts";
 import type { Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { nearest } from "./nearest.ts";
 import { readTensor } from "./read.ts";
@@ -9,6 +9,7 @@ import { readTensor } from "./read.ts";
 /** Where tensors come from: a checkpoint's file, or graph inputs fed at each run. */
 interface Shelf {
   readonly name: string;
+  readonly dtype: ComputeDType;
   readonly keys: () => Iterable<string>;
   readonly take: (key: string) => Tensor | undefined;
 }
@@ -23,21 +24,27 @@ export class Weights {
     this.prefix = prefix;
   }
 
-  /** The tensors where they lie in the file, widened to float32 inside the graph where they are stored narrower. */
-  static fromCheckpoint(checkpoint: Checkpoint): Weights {
+  /** The tensors where they lie in the file, cast inside the graph where they are stored in another dtype than `dtype`. */
+  static fromCheckpoint(checkpoint: Checkpoint, { dtype = "float32" }: { dtype?: ComputeDType } = {}): Weights {
     const made = new Map<string, Tensor>();
     const take = (key: string) => {
       const stored = checkpoint.tensors.get(key);
-      if (stored && !made.has(key)) made.set(key, inPlace(checkpoint, stored));
+      if (stored && !made.has(key)) made.set(key, inPlace(checkpoint, stored, dtype));
       return made.get(key);
     };
-    return new Weights({ name: checkpoint.name, keys: () => checkpoint.tensors.keys(), take }, "");
+    return new Weights({ name: checkpoint.name, dtype, keys: () => checkpoint.tensors.keys(), take }, "");
   }
 
   /** Every weight as a float32 graph input of its own name, fed at each run: for training. */
   static fromInputs(shapes: Readonly<Record<string, Shape>>): Weights {
     const made = new Map(Object.entries(shapes).map(([key, shape]) => [key, input(key, shape)]));
-    return new Weights({ name: "the trained weights", keys: () => made.keys(), take: (key) => made.get(key) }, "");
+    const take = (key: string) => made.get(key);
+    return new Weights({ name: "the trained weights", dtype: "float32", keys: () => made.keys(), take }, "");
+  }
+
+  /** What the floating-point tensors are in the graph. */
+  get dtype(): ComputeDType {
+    return this.#shelf.dtype;
   }
 
   /** The weights below a prefix. */
@@ -88,7 +95,7 @@ export class Weights {
 const floats: ReadonlySet<string> = new Set<DType>(["float32", "float16", "bfloat16", "float64"]);
 const integers: ReadonlySet<string> = new Set<DType>(["int64", "int32", "int8", "uint8"]);
 
-function inPlace(checkpoint: Checkpoint, stored: StoredTensor): Tensor {
+function inPlace(checkpoint: Checkpoint, stored: StoredTensor, dtype: ComputeDType): Tensor {
   if (!floats.has(stored.dtype) && !integers.has(stored.dtype)) {
     throw new WeightError(
       `${checkpoint.name}: "${stored.name}" is stored as ${stored.dtype}; float32, float16, bfloat16 or float64 was wanted.`,
@@ -101,7 +108,7 @@ function inPlace(checkpoint: Checkpoint, stored: StoredTensor): Tensor {
     ? { file, offset, byteLength }
     : { load: async () => bytesOf((await readTensor(stored)).data) };
   const tensor = parameter(stored.name, stored.shape, stored.dtype as DType, source);
-  return floats.has(stored.dtype) ? cast(tensor, "float32") : tensor;
+  return floats.has(stored.dtype) ? cast(tensor, dtype) : tensor;
 }
 
 const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

@@ -128,7 +128,8 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, heads: number, mask?:
   }
   const toHeads = (x: Tensor, perm: readonly number[]) =>
     transpose(reshape(x, [batch, x.shape[1]!, heads, headWidth]), perm);
-  const scores = mul(matmul(toHeads(q, [0, 2, 1, 3]), toHeads(k, [0, 2, 3, 1])), 1 / Math.sqrt(headWidth));
+  const scaled = mul(toHeads(q, [0, 2, 1, 3]), 1 / Math.sqrt(headWidth)); // before the product, which float16 may not hold
+  const scores = matmul(scaled, toHeads(k, [0, 2, 3, 1]));
   const weights = softmax(mask ? add(scores, mask) : scores);
   const mixed = matmul(weights, toHeads(v, [0, 2, 1, 3]));
   return reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);

@@ -1,36 +1,41 @@
 // Layer and group normalisation on ONNX's LayerNormalization, whose second and third outputs are what the gradient needs.
 
 import { defineOp } from "../define.ts";
-import { constant, type Tensor } from "../tensor.ts";
-import { add, mul, sub } from "./elementwise.ts";
+import { constant, type DType, type Tensor } from "../tensor.ts";
+import { add, cast, mul, sub } from "./elementwise.ts";
 import { expand, reshape } from "./movement.ts";
 import { mean } from "./reduce.ts";
 
 /** The mean over the last axis, its size kept as 1. */
 const rowMean = (x: Tensor) => mean(x, { axes: [-1], keepDims: true });
 
+/** What sums over a row are kept in: ONNX's stash_type. A group of pixels has up to four million numbers. */
+const stash = ({ dtype }: Tensor): DType => (dtype === "float16" ? "float32" : dtype);
+
 /** y = (x − μ) / √(σ² + ε) ⊙ scale + bias over the last axis; further outputs: μ and s = 1 / √(σ² + ε). */
 const normalize = defineOp("LayerNormalization", ["x", "scale", "bias"], {
   shape: ({ x }) => x.shape,
   outputs: ({ x }, _: { epsilon: number }) => [
     { shape: x.shape, dtype: x.dtype },
-    { shape: x.shape.with(-1, 1), dtype: x.dtype },
-    { shape: x.shape.with(-1, 1), dtype: x.dtype },
+    { shape: x.shape.with(-1, 1), dtype: stash(x) },
+    { shape: x.shape.with(-1, 1), dtype: stash(x) },
   ],
   gradient({ x, scale, ys, dys, wants }) {
     const [, center, inverse] = ys as [Tensor, Tensor, Tensor];
-    const [dy, dCenter, dInverse] = dys as [Tensor | null, Tensor | null, Tensor | null];
-    const standard = mul(sub(x, center), inverse);
+    const [narrow, dCenter, dInverse] = dys as [Tensor | null, Tensor | null, Tensor | null];
+    const wide = (value: Tensor) => cast(value, center.dtype);
+    const dy = narrow && wide(narrow);
+    const standard = mul(sub(wide(x), center), inverse);
+    const dx = () =>
+      total(
+        dy && throughRow(mul(dy, wide(scale)), standard, inverse),
+        dCenter && mul(expand(dCenter, x.shape), 1 / x.shape.at(-1)!), // ∂μ/∂x = 1/n
+        dInverse && mul(mul(standard, mul(inverse, inverse)), mul(dInverse, -1 / x.shape.at(-1)!)), // ∂s/∂x = −s² x̂/n
+      );
     return {
-      x: wants("x")
-        ? total(
-            dy && throughRow(mul(dy, scale), standard, inverse),
-            dCenter && mul(expand(dCenter, x.shape), 1 / x.shape.at(-1)!), // ∂μ/∂x = 1/n
-            dInverse && mul(mul(standard, mul(inverse, inverse)), mul(dInverse, -1 / x.shape.at(-1)!)), // ∂s/∂x = −s² x̂/n
-          )
-        : null,
-      scale: dy && wants("scale") ? mul(dy, standard) : null,
-      bias: dy,
+      x: wants("x") ? cast(dx()!, x.dtype) : null,
+      scale: dy && wants("scale") ? cast(mul(dy, standard), scale.dtype) : null,
+      bias: narrow,
     };
   },
   lower: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
