@@ -3,12 +3,12 @@
 import { compile, input, type Session } from "../graph/index.ts";
 import { decode, encode } from "../models/autoencoderKl.ts";
 import { parseVaeConfig } from "../models/config.ts";
-import { noiseChannels, noiseSide } from "../shapes/arrange.ts";
+import { arrange } from "../shapes/arrange.ts";
 import { check } from "../shapes/check.ts";
 import { randomDescription } from "../shapes/pairs.ts";
 import { Random } from "../shapes/random.ts";
 import { type Pixels, render } from "../shapes/render.ts";
-import { type Description, place, sentence, side } from "../shapes/scene.ts";
+import { type Description, sentence, side } from "../shapes/scene.ts";
 import type { Split } from "../shapes/splits.ts";
 import { Weights } from "../weights/weights.ts";
 import type { Tensors } from "./adamw.ts";
@@ -18,9 +18,9 @@ import {
   describeFrom,
   idsOf,
   joined,
-  normals,
   paint,
   paintingInputs,
+  randomNoise,
   readSentences,
   toPixels,
   toSigned,
@@ -40,7 +40,7 @@ const compiled = (outputs: Parameters<typeof compile>[0], threads?: number) =>
 const randomPictures = (count: number, random: Random): { description: Description; pixels: Pixels }[] =>
   Array.from({ length: count }, () => {
     const description = randomDescription(random);
-    return { description, pixels: render(place(description, random)) };
+    return { description, pixels: render(arrange(description, randomNoise(random))) };
   });
 
 /** Of pictures that went through the autoencoder and back, how many the checker still finds right. */
@@ -125,7 +125,7 @@ export function testOf(index: number, seed: number): { description: Description;
   const random = new Random(testKey, seed, index);
   const split = splits[index % splits.length]!;
   const description = describeFrom([split], random);
-  return { split, description, noise: normals(noiseChannels * noiseSide ** 2, random) };
+  return { split, description, noise: randomNoise(random) };
 }
 
 function kindsOf({ items, relation, ground }: Description): string[] {

@@ -10,6 +10,7 @@ import {
   mean,
   mul,
   type Shape,
+  slice,
   sqrt,
   sub,
   type Tensor,
@@ -23,7 +24,7 @@ import { arrange, noiseChannels, noiseSide } from "../shapes/arrange.ts";
 import { type Mixture, randomDescription, wholeWorld } from "../shapes/pairs.ts";
 import { Random } from "../shapes/random.ts";
 import { type Pixels, render } from "../shapes/render.ts";
-import { type Description, grounds, place, type Scene, sentence, side } from "../shapes/scene.ts";
+import { type Description, grounds, type Scene, sentence, side } from "../shapes/scene.ts";
 import { type Split, splitOf } from "../shapes/splits.ts";
 import type { Weights } from "../weights/weights.ts";
 import { type AdamWState, rateAt, type Tensors } from "./adamw.ts";
@@ -198,12 +199,14 @@ interface Laid {
   latents: Float32Array;
 }
 
-/** Two scenes of one description; of any split, since pictures alone tell nothing about sentences. */
+/** Two scenes of one description as two noises lay it out; of any split, since pictures alone tell nothing about sentences. */
 function twoLayouts(random: Random): [Scene, Scene] {
   const description = randomDescription(random);
-  const first = place(description, random);
-  return [first, place({ ...description, ground: first.ground }, random)];
+  const first = arrange(description, randomNoise(random));
+  return [first, arrange({ ...description, ground: first.ground }, randomNoise(random))];
 }
+
+export const randomNoise = (random: Random): Float32Array => normals(noiseChannels * noiseSide ** 2, random);
 
 /** Pixels as the autoencoder has them: [N, 3, side, side], -1 .. 1. */
 export function toSigned(pictures: readonly Pixels[]): Float32Array {
@@ -264,15 +267,20 @@ export const paintingInputs = (batch: number): { noise: Tensor; ids: Tensor } =>
 function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings): { loss: Tensor; reading: Tensor } {
   const { noise, ids } = paintingInputs(batch);
   const text = readSentences(w, sizes, ids);
-  const difference = sub(paint(w, sizes, noise, text), input("wanted", latentShape(batch)));
+  const wanted = input("wanted", latentShape(batch));
+  const difference = sub(paint(w, sizes, noise, text), wanted);
   const squares = mul(difference, difference);
   const robust = mean(sub(sqrt(add(squares, charbonnier ** 2)), charbonnier));
-  const painting = add(mul(mean(squares), input("squaresShare", [])), mul(robust, input("robustShare", [])));
+  const covered = mul(add(slice(wanted, 1, latentChannels - 1, latentChannels), 1), 0.5);
+  const weighted = mean(mul(squares, add(mul(covered, coveredWeight), 1)));
+  const painting = add(mul(weighted, input("squaresShare", [])), mul(robust, input("robustShare", [])));
   const reading = readingLoss(w.in("guides"), text);
   return { loss: add(painting, mul(reading, readingWeight)), reading };
 }
 
 const readingWeight = 0.1;
+/** Shapes cover a tenth of a picture: their squares count five times, or their colours are learned last. */
+const coveredWeight = 4;
 const charbonnier = 0.1;
 /** The part of training after which nothing of the squares is left. */
 const squaresUntil = 0.7;
@@ -313,7 +321,7 @@ export interface Example {
 
 function coupledExample(random: Random, mixture: Mixture): Example {
   const description = describeFrom(["training"], random, mixture);
-  const noise = normals(noiseChannels * noiseSide ** 2, random);
+  const noise = randomNoise(random);
   return { description, noise, scene: arrange(description, noise) };
 }
 
