@@ -82,6 +82,7 @@ async function benchReno({ folder, out, size, plan, ...flags }: RenoFlags): Prom
     Object.assign(figures.ours, ours);
     Object.assign(figures.upstream, upstream);
   }
+  await store(out, figures); // minutes of measuring, whatever becomes of the table
   const rows = [
     { what: "float32 matrix product, this machine's best", value: `${gflops!.toFixed(0)} GFLOP/s` },
     ...renoRows(figures, gflops!),
