@@ -80,9 +80,10 @@ const convolveTransposed = defineOp("ConvTranspose", ["x", "w"], {
 });
 
 /**
- * Conv with flipped kernels takes 0.5 to 0.8 of ConvTranspose's time and no column buffer (C·9·H·W floats), but a copy of the
- * weights. A copied byte serves as many products as there are pixels: from 32x32 on it is worth it; below, at 1280
- * channels, 1.6 GB of copies save 0.6 % of an iteration at 512 px, so there only small kernels are flipped.
+ * Conv with flipped kernels took 0.51 to 0.74 of ConvTranspose's time on 12 of 13 shapes of U-Net and decoder (one thread of a
+ * busy machine; 1.01 at 2560 to 1280 channels, 16x16), and has no column buffer (C·9·H·W floats), but copies the weights.
+ * A copied byte serves as many products as there are pixels, so below 32x32 only small kernels are flipped: at 512 px the
+ * others' copies were reckoned at 1.6 GB. What they would save of an iteration has not been measured.
  */
 const flipFrom = { side: 16, largeSide: 32, smallKernel: 2 ** 20 };
 
