@@ -10,7 +10,6 @@ import type { Tensors } from "./adamw.ts";
 import {
   type GeneratorSizes,
   merges,
-  type Part,
   partShapes,
   parts,
   schedulerConfig,
@@ -19,6 +18,7 @@ import {
   unetConfig,
   vaeConfig,
   vocabulary,
+  weightFiles,
 } from "./generatorModels.ts";
 import {
   type GeneratorSettings,
@@ -86,12 +86,6 @@ export async function readStage(
 }
 
 // ── The pipeline ────────────────────────────────────────────────────────────────────────────────────────────────
-
-const weightFiles: Record<Part, string> = {
-  text_encoder: "text_encoder/model.safetensors",
-  unet: "unet/diffusion_pytorch_model.safetensors",
-  vae: "vae/diffusion_pytorch_model.safetensors",
-};
 
 const modelIndex = {
   _class_name: "StableDiffusionPipeline",

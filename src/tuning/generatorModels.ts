@@ -275,6 +275,12 @@ const listed = (prefix: string, tables: readonly Shapes[]): Shapes =>
 export const parts = ["text_encoder", "unet", "vae"] as const;
 export type Part = (typeof parts)[number];
 
+export const weightFiles: Record<Part, string> = {
+  text_encoder: "text_encoder/model.safetensors",
+  unet: "unet/diffusion_pytorch_model.safetensors",
+  vae: "vae/diffusion_pytorch_model.safetensors",
+};
+
 export const partShapes: Record<Part, (sizes: GeneratorSizes) => Shapes> = {
   text_encoder: textShapes,
   unet: unetShapes,
@@ -288,7 +294,7 @@ export const shapesOf = (sizes: GeneratorSizes, wanted: readonly Part[]): Shapes
 // ── How they begin ──────────────────────────────────────────────────────────────────────────────────────────────
 
 const isNorm = (name: string) => /norm\w*\.weight$/.test(name);
-const isEmbedding = (name: string) => /embedding\.weight$/.test(name) && !name.includes("time_embedding");
+const isEmbedding = (name: string) => /embedding\.weight$/.test(name);
 /** What a residual branch ends in: small at first, so that the whole begins near the identity. */
 const endsBranch = (name: string) => /(conv2|to_out\.0|net\.2|proj_out|out_proj|fc2|conv_out)\.weight$/.test(name);
 
@@ -302,11 +308,11 @@ function freshTensor(name: string, shape: Shape, random: Random): Float32Array {
   const tensor = new Float32Array(shape.reduce((a, b) => a * b, 1));
   if (isNorm(name)) return tensor.fill(1);
   if (name.endsWith("bias")) return tensor;
-  const inputs = shape.slice(1).reduce((a, b) => a * b, 1);
-  const deviation = isEmbedding(name)
-    ? name.includes("position")
-      ? 0.1
-      : 0.3
-    : (endsBranch(name) ? 0.3 : 1) / Math.sqrt(inputs);
+  const deviation = deviationOf(name, shape.slice(1));
   return tensor.map(() => deviation * random.normal());
+}
+
+function deviationOf(name: string, inputs: Shape): number {
+  if (isEmbedding(name)) return name.includes("position") ? 0.1 : 0.3; // what a word is counts more than where it stands
+  return (endsBranch(name) ? 0.3 : 1) / Math.sqrt(inputs.reduce((a, b) => a * b, 1));
 }
