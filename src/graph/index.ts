@@ -1,6 +1,6 @@
 // Graphs of numerical operations as values: built, differentiated, written as ONNX and run.
 
-export { fastDType } from "./chooseDType.ts";
+export { chooseDType } from "./chooseDType.ts";
 export { gradients, pullBack } from "./gradient.ts";
 export { bytesOf, type MemoryNeed, memoryOf } from "./memory.ts";
 export * from "./ops/convolution.ts";

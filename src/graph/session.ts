@@ -27,6 +27,8 @@ export interface CompileOptions {
   readonly cuts?: Readonly<Record<string, Tensor>> | undefined;
   /** Give the memory of values back after each run: the next pays for it again. Default false. */
   readonly shrink?: boolean | undefined;
+  /** Leave what goes wrong to whoever catches it, and off the terminal. Default false. */
+  readonly quiet?: boolean | undefined;
   /** Write a profile (JSON, chrome://tracing) with this prefix when the session is released. */
   readonly profile?: string | undefined;
 }
@@ -140,7 +142,7 @@ async function createSession(
 export function sessionOptions(
   folder: string,
   provider: Provider,
-  { threads = availableParallelism(), prepack = false, profile }: CompileOptions,
+  { threads = availableParallelism(), prepack = false, quiet = false, profile }: CompileOptions,
 ): InferenceSession.SessionOptions {
   return {
     executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
@@ -148,7 +150,7 @@ export function sessionOptions(
     executionMode: "sequential",
     intraOpNumThreads: threads,
     enableMemPattern: false, // with it the second run's activations nearly double
-    logSeverityLevel: 3,
+    logSeverityLevel: quiet ? 4 : 3,
     ...(profile ? { enableProfiling: true, profileFilePrefix: profile } : {}),
     extra: {
       session: {

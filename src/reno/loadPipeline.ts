@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../errors.ts";
-import { fastDType, type Provider } from "../graph/index.ts";
+import { chooseDType, type Provider } from "../graph/index.ts";
 import { findStored, listStored } from "../scoring/store.ts";
 import { isDiffusersFolder, type OpenOptions, openDiffusersFolder } from "./diffusersFolder.ts";
 import { findInHubCache, hubCacheFolder, snapshotOf } from "./hubCache.ts";
@@ -131,7 +131,7 @@ async function runOptions({ dtype = "auto", threads, prepack, ...options }: Load
       { hint: "A checkpoint may be stored in any of them: it is cast as it is read." },
     );
   }
-  return { provider, dtype: dtype === "auto" ? await fastDType({ provider }) : dtype, threads, prepack };
+  return { provider, dtype: await chooseDType(dtype, { provider }), threads, prepack };
 }
 
 const given = <T extends object>(options: T): Partial<T> =>

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { RequestError } from "../errors.ts";
-import type { Provider } from "../graph/index.ts";
+import { chooseDType, type Provider } from "../graph/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { loadBertTokenizer } from "./bertTokenizer.ts";
 import { ImageReward } from "./imageReward.ts";
@@ -55,11 +55,12 @@ export async function loadReward(name: string, options: LoadRewardOptions = {}):
   const checkpoint = await openCheckpoint(path);
   const dtype = parseDType(options.dtype);
   const int8 = dtype === "int8";
+  const provider = options.provider as Provider | "auto" | undefined;
   return new ImageReward(checkpoint, await loadBertTokenizer(vocabulary ? { vocabulary } : {}), {
     displayName: kind.displayName,
     int8: int8 ? await int8Checkpoint(checkpoint) : undefined,
-    dtype: dtype === "float16" ? dtype : "float32",
-    provider: options.provider as Provider | "auto" | undefined,
+    dtype: await chooseDType(dtype === "float16" ? dtype : "float32", { provider }), // scores are to be exact unless asked
+    provider,
     threads: options.threads,
     prepack: options.prepack ?? int8, // the eight-bit product is only fast on reordered weights
   });

@@ -182,7 +182,7 @@ const notDifferentiable = [
     "memoryOf",
     "bytesOf",
     "computedIn", // in test/graph/precision.test.ts
-    "fastDType",
+    "chooseDType",
   ],
 ];
 
