@@ -104,9 +104,10 @@ async function checkProviders({ probe }: Surroundings): Promise<Finding[]> {
   return findings;
 }
 
-function describeProbe(provider: Provider, { works, ms, reason }: Probe): Finding {
+function describeProbe(provider: Provider, { works, ms, dtype, reason }: Probe): Finding {
   const check = `provider ${provider}`;
-  if (works) return { check, state: "ok", found: `works; two 512 x 512 matrices multiplied in ${ms} ms` };
+  const pictures = dtype ? `; pictures are computed in ${dtype}` : "";
+  if (works) return { check, state: "ok", found: `works; two 512 x 512 matrices multiplied in ${ms} ms${pictures}` };
   const state = provider === "cpu" ? "problem" : "note";
   return { check, state, found: `does not work: ${reason}`, advice: providerAdvice[provider] };
 }

@@ -49,7 +49,12 @@ export const addMakingFlags = (command: Command): Command =>
     .addOption(
       new Option("--provider <name>", "what computes").choices(["auto", "cpu", "webgpu", "cuda", "dml", "coreml"]),
     )
-    .addOption(new Option("--dtype <name>", "what the model computes in").choices(["auto", "float32", "float16"]))
+    .addOption(
+      new Option(
+        "--dtype <name>",
+        "what the model computes in; auto is float16 on a GPU that has it, else float32",
+      ).choices(["auto", "float32", "float16"]),
+    )
     .option("--threads <n>", "processor threads for the model", parseCount)
     .option("--json", "JSON Lines on stdout, and nothing else there");
 

@@ -3,17 +3,24 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { compile, input, listProviders, matmul, type Provider } from "../graph/index.ts";
+import { chooseDType, compile, input, listProviders, matmul, type Provider } from "../graph/index.ts";
 
 export interface Probe {
   readonly works: boolean;
   /** Of one multiplication of two 512 x 512 matrices, the fastest of three. */
   readonly ms?: number | undefined;
+  /** What pictures are computed in there unless something else is asked. */
+  readonly dtype?: string | undefined;
   /** Why not. */
   readonly reason?: string | undefined;
 }
 
-const probe = z.object({ works: z.boolean(), ms: z.number().optional(), reason: z.string().optional() });
+const probe = z.object({
+  works: z.boolean(),
+  ms: z.number().optional(),
+  dtype: z.string().optional(),
+  reason: z.string().optional(),
+});
 
 const SIDE = 512;
 /** A provider compiles its kernels on first use; on a software GPU that takes seconds. */
@@ -71,7 +78,11 @@ async function multiply(provider: Provider): Promise<Probe> {
       const problem = difference(values, found!);
       if (problem) return { works: false, reason: problem };
     }
-    return { works: true, ms: Math.round(Math.min(...times) * 100) / 100 };
+    return {
+      works: true,
+      ms: Math.round(Math.min(...times) * 100) / 100,
+      dtype: await chooseDType("auto", { provider }),
+    };
   } finally {
     await session.release();
   }

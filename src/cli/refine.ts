@@ -104,11 +104,13 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
   try {
     const origin = await originOf(image, { ...flags, latents: flags.latents || undefined }, progress.say);
     const rewards = await loadRewards(origin, flags);
+    const judges = flags.dtype === "float16" ? await loadRewards(origin, { ...flags, dtype: "float32" }) : undefined;
     await origin.pipeline.unload(); // the steps' graph holds the model itself
     const out = flags.out ?? (await usualName(image, origin));
     const plan = fittingPlan({ say: progress.say });
     const result = await runRefinement({
       options: { ...optionsOf(origin, flags), rewards, signal: interrupt.signal, plan },
+      judges,
       texts: origin.texts,
       rounding: origin.rounding,
       settings: settingsOf(origin, flags, rewards),
@@ -125,7 +127,7 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
     });
     progress.stop();
     await origin.pipeline.unload();
-    for (const { reward } of rewards) await reward.unload();
+    for (const { reward } of [...rewards, ...(judges ?? [])]) await reward.unload();
     process.exitCode = report(result, { origin, out, flags, aborted: interrupt.signal.aborted });
   } finally {
     progress.stop();
@@ -153,10 +155,11 @@ async function readTrace(file: string, { optimizer, iterations }: RefineFlags): 
 /** A weight that was not written is ReNO's own for that reward. */
 async function loadRewards(
   { pipeline }: Origin,
-  { reward, provider, threads }: RefineFlags,
+  { reward, provider, dtype, threads }: RefineFlags,
 ): Promise<WeightedReward[]> {
   const names = reward ?? [pipeline.path === builtInPipeline.path ? "shapes" : "imagereward"];
-  const specs = await rewardsOf({ reward: names, ...(provider && { provider }), ...(threads && { threads }) });
+  const run = { ...(provider && { provider }), ...(dtype && { dtype }), ...(threads && { threads }) };
+  const specs = await rewardsOf({ reward: names, ...run });
   return await Promise.all(
     specs.map(async ({ spec: { name, path, ...run }, weight }, index) => ({
       reward: await loadReward(name, { weights: path, ...run }),

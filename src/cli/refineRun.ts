@@ -10,6 +10,8 @@ import { writeWhole } from "./writeWhole.ts";
 
 export interface Run {
   readonly options: RefineOptions & { readonly latents: Float32Array };
+  /** The rewards in float32, whose scores go into the file, where those of the steps are approximate. */
+  readonly judges?: readonly WeightedReward[] | undefined;
   /** What the result's file says beside what the run did. */
   readonly texts: readonly Text[];
   readonly rounding: Rounding;
@@ -102,10 +104,10 @@ const fileOf = (drawn: Drawn, { options, texts, rounding, withLatents }: Run, re
 };
 
 /** As `renoir score` would score the file: from 8-bit pixels, through the reward's own preprocessing rather than ReNO's. */
-async function scoresOf({ pixels, width, height }: Picture, { options, rounding }: Run) {
+async function scoresOf({ pixels, width, height }: Picture, { options, judges = options.rewards, rounding }: Run) {
   const picture = { data: toBytes(pixels, rounding), width, height, channels: 3 };
   const scores: [string, number][] = [];
-  for (const { reward } of options.rewards as readonly WeightedReward[]) {
+  for (const { reward } of judges) {
     const [score] = await reward.score(options.prompt, [picture]);
     scores.push([reward.name, score!]);
   }

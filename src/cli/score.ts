@@ -29,7 +29,7 @@ const examples = `
 Each file's own prompt is used, as its metadata has it, unless --prompt is given. With several rewards the sum of
 weight times score ranks and filters; it is called "total". Ranks need every score, so results come at the end, in the
 order of the files (with --sort the best first); with --no-rank each comes as soon as it is there, and its rank is null.
-Scores of --dtype int8 are marked as approximate. They are never written into files, and where they come near a limit
+Scores of --dtype int8 or float16 are marked as approximate. They are never written into files, and where they come near a limit
 the picture is scored again in float32.
 
 Exit status: 0 all done, 1 some picture failed (the others are done), 2 wrong usage.

@@ -212,7 +212,7 @@ async function scoreReady<P extends Picture>(ready: Ready<P>[], held: Held[]): P
     columns.push({ name, values: await lease.reward.score(prompt, images) });
   }
   const weights = Object.fromEntries(held.map(({ name, weight }) => [name, weight]));
-  const approximate = held.some(({ lease }) => lease.reward.dtype === "int8");
+  const approximate = held.some(({ lease }) => lease.reward.dtype !== "float32");
   return ready.map(({ picture, prompt }, index) => {
     const scores = Object.fromEntries(columns.map(({ name, values }) => [name, values[index] ?? Number.NaN]));
     const unreal = Object.entries(scores).find(([, score]) => !Number.isFinite(score));
