@@ -18,6 +18,7 @@ import {
 import { decode, encode } from "../models/autoencoderKl.ts";
 import { clipText } from "../models/clipText.ts";
 import { clipTextOptions, parseClipTextConfig, parseUnetConfig, parseVaeConfig } from "../models/config.ts";
+import type { Layer } from "../models/layers.ts";
 import { unet } from "../models/unet.ts";
 import { type OneStep, oneStep } from "../reno/oneStep.ts";
 import { arrange, noiseChannels, noiseSide } from "../shapes/arrange.ts";
@@ -28,7 +29,7 @@ import { type Description, grounds, type Scene, sentence, side } from "../shapes
 import { type Split, splitOf } from "../shapes/splits.ts";
 import type { Weights } from "../weights/weights.ts";
 import { type AdamWState, rateAt, type Tensors } from "./adamw.ts";
-import { guideShapes, readingLoss, readingTargets } from "./generatorGuides.ts";
+import { guideShapes, layingLoss, layingTargets, readingLoss, readingTargets } from "./generatorGuides.ts";
 import {
   decays,
   freshWeights,
@@ -79,12 +80,14 @@ export interface StageProgress {
   norm: number;
   /** How badly the sentences were read: the guides' part of the U-Net's loss. */
   reading?: number;
+  /** How badly the smallest map tells what lies where. */
+  laying?: number;
 }
 
 /** A stage's tensors: its parts, and what only learning needs. */
 export const stageShapes = (sizes: GeneratorSizes, stage: Stage): Record<string, Shape> => ({
   ...shapesOf(sizes, stageParts[stage]),
-  ...(stage === "unet" ? guideShapes(sizes.textWidth) : {}),
+  ...(stage === "unet" ? guideShapes(sizes.textWidth, sizes.unet.at(-1)!) : {}),
 });
 
 export function startStage(settings: GeneratorSettings, stage: Stage): StageState {
@@ -95,7 +98,7 @@ export function startStage(settings: GeneratorSettings, stage: Stage): StageStat
 /** Runs to the end, yielding after every step; the state is the live one, consistent until the next step begins. */
 async function* train(
   { settings, stage, state, threads }: Run,
-  objective: (w: Weights) => { loss: Tensor; reading?: Tensor },
+  objective: (w: Weights) => { loss: Tensor; reading?: Tensor; laying?: Tensor },
   feedsOf: (step: number) => Feeds,
 ): AsyncGenerator<StageProgress, void, void> {
   const { steps, peak, warmUp } = settings[stage];
@@ -106,9 +109,15 @@ async function* train(
   try {
     while (state.step < steps) {
       const rate = rateAt(state.step, { peak, warmUp, total: steps });
-      const { loss, reading, norm } = await learner.step(feedsOf(state.step), rate);
+      const { loss, reading, laying, norm } = await learner.step(feedsOf(state.step), rate);
       state.step++;
-      yield { step: state.step, loss: loss![0]!, norm, ...(reading && { reading: reading[0]! }) };
+      yield {
+        step: state.step,
+        loss: loss![0]!,
+        norm,
+        ...(reading && { reading: reading[0]! }),
+        ...(laying && { laying: laying[0]! }),
+      };
     }
   } finally {
     await learner.release();
@@ -247,11 +256,11 @@ export const readSentences = (w: Weights, sizes: GeneratorSizes, ids: Tensor): T
   clipText(w.in("text_encoder"), ids, clipTextOptions(parseClipTextConfig(textConfig(sizes), "the text encoder")));
 
 /** Latents that the models paint for noise [N, 4, 16, 16] and what was read. */
-export function paint(w: Weights, sizes: GeneratorSizes, noise: Tensor, text: Tensor): Tensor {
+export function paint(w: Weights, sizes: GeneratorSizes, noise: Tensor, text: Tensor, layer?: Layer): Tensor {
   const { scale, inputScale, timestep, skip, out } = theStep;
   const sample = mul(noise, scale * inputScale);
   const config = parseUnetConfig(unetConfig(sizes), "the U-Net");
-  const output = unet(w.in("unet"), sample, constant([timestep], [1]), text, config);
+  const output = unet(w.in("unet"), sample, constant([timestep], [1]), text, config, layer);
   return add(mul(noise, skip * scale), mul(output, out));
 }
 
@@ -264,23 +273,36 @@ export const paintingInputs = (batch: number): { noise: Tensor; ids: Tensor } =>
  * Squared differences of latents at first, whose mean blurs what is not yet decided but shows the way; more and more Charbonnier's
  * √(d² + c²), which prefers one of two layouts to something in between (Song & Dhariwal 2023, arXiv 2310.14189, section 3.3).
  */
-function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings): { loss: Tensor; reading: Tensor } {
-  const { noise, ids } = paintingInputs(batch);
-  const text = readSentences(w, sizes, ids);
-  const wanted = input("wanted", latentShape(batch));
-  const difference = sub(paint(w, sizes, noise, text), wanted);
+function paintingLoss(painted: Tensor, wanted: Tensor): Tensor {
+  const difference = sub(painted, wanted);
   const squares = mul(difference, difference);
-  const robust = mean(sub(sqrt(add(squares, charbonnier ** 2)), charbonnier));
-  const covered = mul(add(slice(wanted, 1, latentChannels - 1, latentChannels), 1), 0.5);
-  const weighted = mean(mul(squares, add(mul(covered, coveredWeight), 1)));
-  const painting = add(mul(weighted, input("squaresShare", [])), mul(robust, input("robustShare", [])));
-  const reading = readingLoss(w.in("guides"), text);
-  return { loss: add(painting, mul(reading, readingWeight)), reading };
+  const robust = sub(sqrt(add(squares, charbonnier ** 2)), charbonnier);
+  const either = add(mul(squares, input("squaresShare", [])), mul(robust, input("robustShare", [])));
+  const covered = mul(add(slice(wanted, 1, latentChannels - 1, latentChannels), 1), 0.5); // how much is not the ground
+  return mean(mul(either, add(mul(covered, shapesWeight), groundWeight)));
 }
 
-const readingWeight = 0.1;
-/** Shapes cover a tenth of a picture: their squares count five times, or their colours are learned last. */
-const coveredWeight = 4;
+/** The latents' loss and the guides'. */
+function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings) {
+  const { noise, ids } = paintingInputs(batch);
+  const text = readSentences(w, sizes, ids);
+  const maps: Tensor[] = [];
+  const painted = paint(w, sizes, noise, text, (f, ...x) => {
+    maps.push(f(...x));
+    return maps.at(-1)!;
+  });
+  const smallest = maps.findLast(({ shape }) => shape.length === 4 && shape[2] === smallestSide)!;
+  const painting = paintingLoss(painted, input("wanted", latentShape(batch)));
+  const reading = readingLoss(w.in("guides"), text);
+  const laying = layingLoss(w.in("guides"), smallest);
+  return { loss: add(painting, mul(add(reading, laying), guidesWeight)), reading, laying };
+}
+
+const guidesWeight = 0.2;
+const smallestSide = 4;
+/** Shapes cover about a seventh of a picture, and colours are learned from them alone. */
+const shapesWeight = 1.5;
+const groundWeight = 0.5;
 const charbonnier = 0.1;
 /** The part of training after which nothing of the squares is left. */
 const squaresUntil = 0.7;
@@ -301,6 +323,7 @@ function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: nu
     noise: joined(examples.map(({ noise }) => noise)),
     ids: idsOf(examples.map(({ description }) => sentence(description))),
     wanted: joined(examples.map(({ scene }) => latentsOf(scene))),
+    laid: layingTargets(examples.map(({ scene }) => scene)),
     said: readingTargets(examples.map(({ description }) => description)),
     squaresShare: Float32Array.of(share),
     robustShare: Float32Array.of(1 - share),
@@ -310,7 +333,7 @@ function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: nu
 /** From one kind of shape to three. */
 export function mixtureAt(progress: number): Mixture {
   if (progress < 0.1) return [1, 0, 0];
-  return progress < 0.3 ? [0.5, 0.5, 0] : wholeWorld;
+  return progress < 0.45 ? [0.35, 0.65, 0] : wholeWorld;
 }
 
 export interface Example {

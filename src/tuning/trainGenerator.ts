@@ -206,16 +206,16 @@ class Meter {
   read(): { entry: StageTrace; line: string } {
     const rate = this.#notes.length / ((performance.now() - this.#since) / 1000);
     const { step } = this.#notes.at(-1)!;
-    const mean = (key: "loss" | "norm" | "reading") =>
+    const mean = (key: "loss" | "norm" | "reading" | "laying") =>
       round(this.#notes.reduce((sum, note) => sum + (note[key] ?? 0), 0) / this.#notes.length);
-    const entry = { step, loss: mean("loss"), norm: mean("norm"), reading: mean("reading") };
+    const entry = { step, loss: mean("loss"), norm: mean("norm"), reading: mean("reading"), laying: mean("laying") };
     this.#notes = [];
     this.#since = performance.now();
     const left = (this.#total - step) / rate;
     const time = `${Math.floor(left / 60)} min ${Math.floor(left % 60)} s left`;
     return {
       entry,
-      line: `${step}/${this.#total}  loss ${entry.loss.toFixed(4)}  reading ${entry.reading.toFixed(3)}  ${rate.toFixed(2)} steps/s  ${time}`,
+      line: `${step}/${this.#total}  loss ${entry.loss.toFixed(4)}  reading ${entry.reading.toFixed(3)}  laying ${entry.laying.toFixed(3)}  ${rate.toFixed(2)} steps/s  ${time}`,
     };
   }
 }
