@@ -4,6 +4,7 @@
 
 import { RequestError } from "../errors.ts";
 import { type CompileOptions, elementCount } from "../graph/index.ts";
+import { fittingPlan } from "./memoryPlan.ts";
 import { noise } from "./noise/index.ts";
 import { clipped, regularizer } from "./objective.ts";
 import { type OptimizerName, type OptimizerState, optimizers, type Point } from "./optimizers.ts";
@@ -43,6 +44,7 @@ export interface RefineOptions extends CompileOptions {
   readonly patience?: number | undefined;
   /** A step's state: the run goes on after that step as if it had never stopped. */
   readonly resume?: RefineState | undefined;
+  /** How the graph is laid out in sessions; the fastest that fits into memory unless given. */
   readonly plan?: StepPlan | undefined;
 }
 
@@ -109,7 +111,7 @@ export async function* refine(options: RefineOptions): AsyncGenerator<RefineStep
       ...(guidance === undefined ? {} : { guidance }),
     }));
   const gradient = mode === "refine" && iterations > 1;
-  const graph = await StepGraph.build({ ...settings, conditioning, gradient });
+  const graph = await StepGraph.build({ ...settings, conditioning, gradient, plan: settings.plan ?? fittingPlan() });
   try {
     yield* steps(settings, graph);
   } finally {

@@ -37,8 +37,8 @@ export interface StepOptions extends CompileOptions {
   readonly height?: number | undefined;
   /** Whether gradients will be asked for; without them a look costs half. Default true. */
   readonly gradient?: boolean | undefined;
-  /** How the graph is laid out in sessions: all in one unless given. */
-  readonly plan?: StepPlan | undefined;
+  /** How the graph is laid out in sessions. */
+  readonly plan: StepPlan;
 }
 
 /** What one look sees. */
@@ -85,9 +85,8 @@ export class StepGraph {
   }
 
   static async build(options: StepOptions): Promise<StepGraph> {
-    const { plan = whole } = options;
     const parts = partsOf(options);
-    return new StepGraph(parts, await plan(parts));
+    return new StepGraph(parts, await options.plan(parts));
   }
 
   /** Throws a WeightError that names the model whose number is not finite. */
@@ -164,31 +163,6 @@ export function lossOf(image: Tensor, { rewards, prompt }: StepParts) {
 }
 
 export const rewardOutput = (name: string): string => `reward ${name}`;
-
-/** Everything in one session: the fastest where memory allows. */
-export const whole: StepPlan = async (parts) => {
-  const noise = input("noise", parts.noiseShape);
-  const picture = pictureOf(noise, parts);
-  const { rewards, loss, feeds } = lossOf(picture.image, parts);
-  const outputs: Record<string, Tensor> = { ...rewards, loss, image: picture.image };
-  if (parts.gradient) outputs.gradient = gradients(loss, [noise])[0]!;
-  const session = await compile(outputs, parts.compile);
-  const constants = { ...picture.feeds, ...feeds };
-  return {
-    async run(latents) {
-      const results = await session.run({ noise: latents, ...constants });
-      const { gradient, image, loss: total } = results;
-      const numbers = [...parts.rewards.keys()].map((name) => [name, results[rewardOutput(name)]![0]!]);
-      return {
-        rewards: Object.fromEntries(numbers),
-        loss: total![0]!,
-        image: image!,
-        ...(gradient ? { gradient } : {}),
-      };
-    },
-    release: () => session.release(),
-  };
-};
 
 // -- numbers that are none --------------------------------------------------------------------------------------------
 

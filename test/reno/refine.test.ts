@@ -2,8 +2,9 @@ import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RequestError } from "../../src/errors.ts";
+import { planned } from "../../src/reno/memoryPlan.ts";
 import { type RefineOptions, type RefineStep, refine } from "../../src/reno/refine.ts";
-import { type StepRunner, whole } from "../../src/reno/stepGraph.ts";
+import type { StepRunner } from "../../src/reno/stepGraph.ts";
 import { formatTrace, parseTrace, traceStep } from "../../src/reno/trace.ts";
 import { loadBertTokenizer } from "../../src/scoring/bertTokenizer.ts";
 import { ImageReward } from "../../src/scoring/imageReward.ts";
@@ -31,7 +32,7 @@ async function all(more: Partial<RefineOptions>): Promise<RefineStep[]> {
 function counted() {
   const held = { runners: 0, runs: 0 };
   const plan: RefineOptions["plan"] = async (parts) => {
-    const runner: StepRunner = await whole(parts);
+    const runner: StepRunner = await planned("whole")(parts);
     held.runners++;
     return {
       run: (latents, gradient) => {
