@@ -1,19 +1,7 @@
 // One look at a noise: noise → picture → rewards → loss, and the loss's gradient by the noise.
 
 import { WeightError } from "../errors.ts";
-import {
-  add,
-  type CompileOptions,
-  compile,
-  type Feeds,
-  gradients,
-  input,
-  mul,
-  type Shape,
-  sub,
-  sum,
-  type Tensor,
-} from "../graph/index.ts";
+import { add, type CompileOptions, type Feeds, input, mul, type Shape, sub, sum, type Tensor } from "../graph/index.ts";
 import type { Layer } from "../models/layers.ts";
 import type { Reward } from "../scoring/reward.ts";
 import type { Conditioning, Embedding, Pipeline, Size } from "./pipeline.ts";
