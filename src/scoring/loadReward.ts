@@ -71,7 +71,10 @@ const dtypes = ["auto", "float32", "float16", "int8"] as const;
 function parseDType(text = "auto"): (typeof dtypes)[number] {
   const known = dtypes.find((dtype) => dtype === text);
   if (known) return known;
-  throw new RequestError(`Rewards are not computed in ${JSON.stringify(text)}; wanted is ${dtypes.join(" or ")}.`, {
-    hint: "auto is float32, on every provider; float16 and int8 are approximate.",
-  });
+  throw new RequestError(
+    `Rewards are not computed in ${JSON.stringify(text)}; wanted is auto, float32, float16 or int8.`,
+    {
+      hint: "auto is float32, on every provider; float16 and int8 are approximate.",
+    },
+  );
 }
