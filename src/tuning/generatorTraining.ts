@@ -283,7 +283,7 @@ function paintingLoss(painted: Tensor, wanted: Tensor): Tensor {
 }
 
 /** The latents' loss and the guides'. */
-function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings) {
+export function unetLoss(w: Weights, { sizes, unet: { batch } }: GeneratorSettings) {
   const { noise, ids } = paintingInputs(batch);
   const text = readSentences(w, sizes, ids);
   const maps: Tensor[] = [];
@@ -314,7 +314,8 @@ export const trainUnet = (settings: GeneratorSettings, state: StageState, thread
     (step) => unetFeeds(settings, step),
   );
 
-function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: number): Feeds {
+/** Each step's random numbers have a key of their own, so that a resumed training sees what it would have seen. */
+export function unetFeeds({ seed, unet: { batch, steps } }: GeneratorSettings, step: number): Feeds {
   const random = new Random(seed, 2, step);
   const mixture = mixtureAt(step / steps);
   const examples = Array.from({ length: batch }, () => coupledExample(random, mixture));
