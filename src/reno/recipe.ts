@@ -8,6 +8,7 @@ import { fitted } from "./hosts/fit.ts";
 import type { Recipe, RecipeOptions } from "./hosts/making.ts";
 import { renoirRecipe } from "./hosts/renoir.ts";
 import type { Conditioning, Pipeline, Size } from "./pipeline.ts";
+import { toBytes } from "./resultFile.ts";
 
 export type { Recipe, RecipeOptions } from "./hosts/making.ts";
 
@@ -43,8 +44,6 @@ export interface Original extends Size {
 export interface Recreated extends Size {
   /** [3, H, W], 0..1 */
   readonly pixels: Float32Array;
-  /** RGB, row by row, as the host rounds. */
-  readonly bytes: Uint8Array;
   /** The noise [1, C, h, w] before scaling. */
   readonly latents: Float32Array;
   readonly conditioning: Conditioning;
@@ -61,7 +60,7 @@ const nearEnough = 1;
 
 /** Makes the picture again: tries what the file leaves open, keeps the nearest to the original, or the likeliest without one. */
 export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Original): Promise<Recreated> {
-  let best: { made: Recreated; draw: Draw; unknown: number } | undefined;
+  const tries: Try[] = [];
   for (const one of [recipe, ...recipe.others]) {
     const conditionings = await one.condition(pipeline);
     const shape = pipeline.latentShape(pipeline.checkedSize(one));
@@ -71,14 +70,27 @@ export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Or
         drawn(pipeline, one, { ...candidate, noise }, conditionings.of(factors), original);
       const made = await draw();
       if (made.difference === undefined || made.difference <= nearEnough) return made;
-      if (!best || made.difference < best.made.difference!) best = { made, draw, unknown: conditionings.unknown };
+      tries.push({ made, draw, unknown: conditionings.unknown });
     }
   }
-  const { made, draw, unknown } = best!;
-  return unknown === 0 || !original ? made : await nearest(made, draw, unknown, original.data);
+  tries.sort((a, b) => a.made.difference! - b.made.difference!);
+  let best = tries[0]!.made;
+  for (const each of tries.filter(({ unknown }) => unknown > 0)) {
+    if (best.difference! <= Math.max(nearEnough, each.made.difference! / 2)) break;
+    const made = await nearest(each, original!.data);
+    if (made.difference! < best.difference!) best = made;
+  }
+  return best;
 }
 
 type Draw = (factors?: readonly number[]) => Promise<Recreated>;
+
+/** A picture with the numbers that the file does not tell left at 1, and the way to others. */
+interface Try {
+  readonly made: Recreated;
+  readonly draw: Draw;
+  readonly unknown: number;
+}
 
 async function drawn(
   pipeline: Pipeline,
@@ -89,12 +101,10 @@ async function drawn(
 ): Promise<Recreated> {
   const { prompt, width, height } = recipe;
   const made = await pipeline.generate({ prompt, width, height, latents: candidate.noise, conditioning });
-  const bytes = toBytes(made.pixels, recipe.rounding);
   const comparable = original && original.width === width && original.height === height;
-  const difference = comparable ? meanDifference(bytes, original.data) : undefined;
+  const difference = comparable ? meanDifference(toBytes(made.pixels, recipe.rounding), original.data) : undefined;
   return {
     ...made,
-    bytes,
     conditioning,
     candidate: candidate.name,
     recipe,
@@ -103,7 +113,7 @@ async function drawn(
 }
 
 /** Finds the numbers that the file does not tell from the picture itself. */
-async function nearest(first: Recreated, draw: Draw, unknown: number, original: Uint8Array): Promise<Recreated> {
+async function nearest({ made: first, draw, unknown }: Try, original: Uint8Array): Promise<Recreated> {
   let best = first;
   const residuals = async (factors: readonly number[]) => {
     const made = factors.every((factor) => factor === 1) ? first : await draw(factors);
@@ -121,19 +131,6 @@ function distances(pixels: Float32Array, original: Uint8Array): Float32Array {
     const byte = original[3 * (i % area) + Math.floor(i / area)]!;
     return 255 * value - Math.min(byte + 0.5, 255);
   });
-}
-
-/** [3, H, W] in 0..1 to RGB bytes. */
-function toBytes(pixels: Float32Array, rounding: Recipe["rounding"]): Uint8Array {
-  const area = pixels.length / 3;
-  const half = rounding === "nearest" ? 0.5 : 0;
-  const bytes = new Uint8Array(pixels.length);
-  for (let i = 0; i < area; i++) {
-    for (let channel = 0; channel < 3; channel++) {
-      bytes[3 * i + channel] = Math.floor(Math.fround(255 * pixels[channel * area + i]!) + half);
-    }
-  }
-  return bytes;
 }
 
 function meanDifference(a: Uint8Array, b: Uint8Array): number {

@@ -1,75 +1,123 @@
-// Numbers that a picture hangs on, found from the picture: a coarse search, one number after the other, then Gauss-Newton.
+// Numbers that a picture hangs on, found from the picture: least squares from where they likely are, and a coarse search where that
+// leads nowhere. Every look costs a picture, so slopes are measured once and then bent by what each step shows (Broyden 1965).
 
 /** What is to become zero, element by element, for these numbers. */
 export type Residuals = (numbers: readonly number[]) => Promise<Float32Array>;
 
 export interface FitOptions {
-  /** Mean of absolute residuals that is good enough. */
+  /** Root of the mean of squared residuals that is good enough. */
   readonly goal: number;
   /** Evaluations at most. */
   readonly budget?: number;
 }
 
-/** Where the search looks first, 1 being tried already: quotients of two like numbers, of either sign. */
-const coarse = [0.6, 1.5, -1, 0.25, -0.5, 2.5, -2, 0, 4, -4];
-const difference = 0.02;
+interface Place {
+  readonly numbers: readonly number[];
+  readonly residuals: Float32Array;
+  readonly cost: number;
+}
 
-/** The best numbers that were found. */
-export async function fitted(
-  residuals: Residuals,
-  count: number,
-  { goal, budget = 80 }: FitOptions,
-): Promise<number[]> {
-  const seen = new Map<string, Float32Array>();
-  const at = async (numbers: readonly number[]): Promise<Float32Array> => {
-    const found = seen.get(String(numbers)) ?? (await residuals(numbers));
-    seen.set(String(numbers), found);
-    return found;
-  };
-  let best = { numbers: Array<number>(count).fill(1), cost: 0 };
-  best.cost = cost(await at(best.numbers));
-  const consider = async (numbers: number[]): Promise<boolean> => {
-    const candidate = { numbers, cost: cost(await at(numbers)) };
-    const better = candidate.cost < best.cost;
-    if (better) best = candidate;
-    return better;
-  };
-  for (let i = 0; i < count; i++) {
-    for (const value of coarse) {
-      if (best.cost <= goal) return best.numbers;
-      await consider(best.numbers.with(i, value));
-    }
-  }
-  while (best.cost > goal && seen.size < budget) {
-    const here = await at(best.numbers);
-    const slopes: Float32Array[] = [];
-    for (let i = 0; i < count; i++) {
-      const moved = await at(best.numbers.with(i, best.numbers[i]! + difference));
-      slopes.push(moved.map((value, j) => (value - here[j]!) / difference));
-    }
-    const step = gaussNewton(slopes, here);
-    const start = best.numbers;
-    let better = false;
-    for (let share = 1; !better && share > 0.1; share /= 2) {
-      better = await consider(start.map((value, i) => value - share * step[i]!));
-    }
-    if (!better) break;
+/** Where else to look than at 1: quotients of two like numbers, of either sign. */
+const coarse = [0.6, 1.5, -1, 0.25, -0.5, 2.5, -2, 0, 4, -4];
+/** By how much a number is moved to see what it does. */
+const nudge = 0.02;
+/** Levenberg-Marquardt: how much of the diagonal is added, raised until a step leads down. */
+const damping = { first: 1e-4, times: 30, last: 30 } as const;
+/** A step that gains less than this part is the last one. */
+const leastGain = 0.002;
+
+/** The best numbers that were found, from 1 on. */
+export async function fitted(residuals: Residuals, count: number, options: FitOptions): Promise<readonly number[]> {
+  const search = new Search(residuals, options);
+  let best = await search.look(Array<number>(count).fill(1));
+  for (let known = Number.POSITIVE_INFINITY; best.cost < known && !search.isOver(best); ) {
+    known = best.cost;
+    best = await search.descend(best);
+    for (let i = 0; i < count && !search.isOver(best); i++) best = await search.sweep(best, i);
   }
   return best.numbers;
 }
 
-function cost(residuals: Float32Array): number {
-  let sum = 0;
-  for (const value of residuals) sum += Math.abs(value);
-  return Number.isFinite(sum) ? sum / residuals.length : Number.POSITIVE_INFINITY;
+class Search {
+  readonly #residuals: Residuals;
+  readonly #goal: number;
+  #left: number;
+
+  constructor(residuals: Residuals, { goal, budget = 80 }: FitOptions) {
+    this.#residuals = residuals;
+    this.#goal = goal;
+    this.#left = budget;
+  }
+
+  isOver({ cost }: Place): boolean {
+    return cost <= this.#goal || this.#left <= 0;
+  }
+
+  async look(numbers: readonly number[]): Promise<Place> {
+    this.#left--;
+    const residuals = await this.#residuals(numbers);
+    const cost = Math.sqrt(dot(residuals, residuals) / residuals.length);
+    return { numbers, residuals, cost: Number.isFinite(cost) ? cost : Number.POSITIVE_INFINITY };
+  }
+
+  /** One number at all coarse values, the others where they are. */
+  async sweep(from: Place, i: number): Promise<Place> {
+    let best = from;
+    for (const value of coarse) {
+      if (this.isOver(best)) break;
+      const found = await this.look(from.numbers.with(i, value));
+      if (found.cost < best.cost) best = found;
+    }
+    return best;
+  }
+
+  /** Down to the goal, or to where no step leads further. */
+  async descend(from: Place): Promise<Place> {
+    let here = from;
+    let slopes = await this.#slopes(here);
+    let measuredHere = true;
+    let damped: number = damping.first;
+    while (!this.isOver(here) && damped <= damping.last) {
+      const step = leastSquares(slopes, here.residuals, damped);
+      const next = await this.look(here.numbers.map((value, i) => value + step[i]!));
+      if (next.cost < here.cost * (1 - leastGain)) {
+        slopes = bent(slopes, step, here.residuals, next.residuals);
+        [here, measuredHere, damped] = [next, false, damping.first];
+      } else if (measuredHere) damped *= damping.times;
+      else [slopes, measuredHere] = [await this.#slopes(here), true];
+    }
+    return here;
+  }
+
+  /** What each number does to the residuals. */
+  async #slopes({ numbers, residuals }: Place): Promise<Float32Array[]> {
+    const slopes: Float32Array[] = [];
+    for (const [i, number] of numbers.entries()) {
+      const moved = await this.look(numbers.with(i, number + nudge));
+      slopes.push(moved.residuals.map((value, j) => (value - residuals[j]!) / nudge));
+    }
+    return slopes;
+  }
 }
 
-/** The step whose negative makes the residuals least, to first order: (JᵀJ) step = Jᵀr. */
-function gaussNewton(slopes: readonly Float32Array[], residuals: Float32Array): number[] {
-  const matrix = slopes.map((a) => slopes.map((b) => dot(a, b)));
+/** The slopes moved as little as makes them tell what the step did. */
+function bent(slopes: readonly Float32Array[], step: readonly number[], before: Float32Array, after: Float32Array) {
+  const length = step.reduce((sum, value) => sum + value * value, 0);
+  const missed = after.map((value, j) => {
+    const foretold = slopes.reduce((sum, slope, i) => sum + slope[j]! * step[i]!, 0);
+    return value - before[j]! - foretold;
+  });
+  return slopes.map((slope, i) => slope.map((value, j) => value + (missed[j]! * step[i]!) / length));
+}
+
+/** The step that makes the residuals least, to first order: (JᵀJ + damped · its diagonal) step = −Jᵀr. */
+function leastSquares(slopes: readonly Float32Array[], residuals: Float32Array, damped: number): number[] {
+  const matrix = slopes.map((a, i) =>
+    slopes.map((b, j) => dot(a, b) * (i === j ? 1 + damped : 1) + (i === j ? 1e-12 : 0)),
+  );
   return solve(
-    matrix.map((row, i) => row.map((value, j) => (i === j ? value * 1.0001 + 1e-12 : value))),
-    slopes.map((slope) => dot(slope, residuals)),
+    matrix,
+    slopes.map((slope) => -dot(slope, residuals)),
   );
 }
 

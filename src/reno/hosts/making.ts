@@ -2,6 +2,7 @@
 
 import { RequestError } from "../../errors.ts";
 import type { Conditioning, Pipeline, Size } from "../pipeline.ts";
+import type { Rounding } from "../resultFile.ts";
 
 export interface Recipe extends Size {
   /** "forge", "a1111", "comfyui", ... */
@@ -15,7 +16,7 @@ export interface Recipe extends Size {
   /** Whole sentences on what is not followed. */
   readonly notes: readonly string[];
   /** How the host turns 0..1 into bytes: both A1111 and ComfyUI cut the fraction off. */
-  readonly rounding: "down" | "nearest";
+  readonly rounding: Rounding;
   condition(pipeline: Pipeline): Promise<Conditionings>;
   /** The noises that the picture may have begun from, the likeliest first. */
   noises(shape: LatentShape): readonly Candidate[];
