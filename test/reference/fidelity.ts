@@ -2,6 +2,7 @@
 // One subject alone: `npm run fidelity -- -t noise`.
 
 import { afterAll, expect, test } from "vitest";
+import { noiseRows } from "./fidelity/noise.ts";
 import { opRows } from "./fidelity/ops.ts";
 import { bertTokenRows, pixelRows, rewardRows } from "./fidelity/scoring.ts";
 import { type Row, table, tooFar } from "./fidelity/table.ts";
@@ -12,6 +13,7 @@ const subjects: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   "BERT's tokens": bertTokenRows,
   "pixels for scoring": pixelRows,
   rewards: rewardRows,
+  "starting noise": noiseRows,
   "whole runs": trajectoryRows,
 };
 

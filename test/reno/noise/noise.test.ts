@@ -1,9 +1,6 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { RequestError } from "../../../src/errors.ts";
 import {
-  createGenerator,
   type NoiseDType,
   type NoiseRequest,
   noise,
@@ -11,81 +8,42 @@ import {
   TorchCpuGenerator,
   TorchCudaGenerator,
 } from "../../../src/reno/noise/index.ts";
-import { decodeFloat32, dot, largestDifference } from "../../support/compare.ts";
+import { largestDifference } from "../../support/compare.ts";
+import {
+  hashed,
+  hosts,
+  noiseDifferences,
+  noiseHash,
+  stored,
+  storedOf,
+  streamDifferences,
+} from "../../support/storedNoise.ts";
 
-// The originals' own noise: test/reference/noise.py ran them, and says which versions.
-
-interface StoredCase {
-  readonly request: Record<string, unknown>;
-  readonly sum: number;
-  readonly squares: number;
-  readonly sha256?: string;
-  /** Where the numbers stand; without it they are all. */
-  readonly places?: readonly number[];
-  readonly numbers: string;
-}
-
-interface StoredStream {
-  readonly rng: Rng;
-  readonly seed: number;
-  readonly draws: readonly { readonly size: number; readonly dtype: NoiseDType }[];
-  readonly numbers: readonly string[];
-}
-
-const fixture = new URL("fixtures/noise.json", import.meta.url);
-const { cases, streams } = JSON.parse(readFileSync(fixture, "utf8")) as {
-  cases: StoredCase[];
-  streams: StoredStream[];
-};
-
-/** Seeds are stored as text, for their digits. */
-function requestOf({ request }: StoredCase): NoiseRequest {
-  const { seed, subseed } = request as { seed: string | string[]; subseed?: string };
-  return {
-    ...request,
-    seed: Array.isArray(seed) ? seed.map(BigInt) : BigInt(seed),
-    ...(subseed !== undefined && { subseed: BigInt(subseed) }),
-  } as NoiseRequest;
-}
-
-const bytesOf = (numbers: Float32Array) => new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
-const sumOf = (numbers: Float32Array) => numbers.reduce((sum, x) => sum + x, 0);
-
-for (const host of [undefined, "a1111", "comfyui", "diffusers", "reno"]) {
+for (const host of hosts) {
   test(`the noise of ${host ?? "torch.randn"} is the original's, to 1e-6`, () => {
-    const stored = cases.filter(({ request }) => request.host === host);
-    expect(stored.length).toBeGreaterThan(12);
-    for (const one of stored) {
-      const got = noise(requestOf(one));
-      const chosen = one.places ? Float32Array.from(one.places, (place) => got[place]!) : got;
+    const cases = storedOf(host);
+    expect(cases.length).toBeGreaterThan(12);
+    for (const one of cases) {
+      const { numbers, mean, meanSquare } = noiseDifferences(one);
       const about = JSON.stringify(one.request);
-      expect(largestDifference(chosen, decodeFloat32(one.numbers)), about).toBeLessThanOrEqual(1e-6);
-      expect(Math.abs(sumOf(got) - one.sum), about).toBeLessThan(1e-7 * got.length + 1e-6);
-      expect(Math.abs(dot(got, got) - one.squares), about).toBeLessThan(1e-6 * got.length + 1e-6);
+      expect(numbers, about).toBeLessThanOrEqual(1e-6);
+      expect(mean, about).toBeLessThan(2e-7);
+      expect(meanSquare, about).toBeLessThan(1e-6);
     }
   });
 }
 
 test("from 16 numbers on torch's CPU noise is equal bit for bit, in every dtype", () => {
-  const hashed = cases.filter(({ sha256 }) => sha256 !== undefined);
   expect(new Set(hashed.map(({ request }) => request.dtype ?? "float32")).size).toBe(3);
-  for (const one of hashed) {
-    const got = createHash("sha256")
-      .update(bytesOf(noise(requestOf(one))))
-      .digest("hex");
-    expect(got, JSON.stringify(one.request)).toBe(one.sha256);
-  }
+  for (const one of hashed) expect(noiseHash(one), JSON.stringify(one.request)).toBe(one.sha256);
 });
 
-for (const { rng, seed, draws, numbers } of streams) {
-  test(`draw after draw from one ${rng} generator goes on as torch's does, across sizes and dtypes`, () => {
-    const generator = createGenerator(rng, seed);
-    draws.forEach(({ size, dtype }, i) => {
-      const want = decodeFloat32(numbers[i]!);
-      expect(largestDifference(generator.randn([size], dtype), want), `draw ${i}`).toBeLessThanOrEqual(1e-6);
-    });
-  });
-}
+test.each(stored.streams)(
+  "draw after draw from one $rng generator goes on as torch's does, across sizes and dtypes",
+  (stream) => {
+    for (const difference of streamDifferences(stream)) expect(difference).toBeLessThanOrEqual(1e-6);
+  },
+);
 
 test("a generator draws by count as by shape, and says what it can not draw", () => {
   expect(new TorchCpuGenerator(3).randn(40)).toEqual(new TorchCpuGenerator(3).randn([2, 20]));
