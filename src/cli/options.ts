@@ -75,7 +75,7 @@ export const addRunFlags = (command: Command): Command =>
     .addOption(
       new Option(
         "--dtype <name>",
-        "what the model computes in; auto is float32; float16 (half the memory on GPUs) and int8 (about three times as fast on the CPU) are approximate",
+        "what the model computes in; auto is float32; float16 (for GPUs) and int8 (about three times as fast on the CPU) are approximate",
       ).choices(["auto", "float32", "float16", "int8"]),
     )
     .option("--threads <n>", "processor threads for the model", parseCount)
@@ -142,8 +142,11 @@ function rejectionOf({ rejectTo, delete: away, permanently }: ScoreFlags): Rejec
   return { kind: permanently ? "delete" : "trash" };
 }
 
-export async function rewardsOf(flags: RunFlags): Promise<{ spec: RewardSpec; weight: number }[]> {
-  const names = parseRewardNames(flags.reward ?? ["imagereward"]);
+export async function rewardsOf(
+  flags: RunFlags,
+  isSame?: (a: RewardName, b: RewardName) => boolean,
+): Promise<{ spec: RewardSpec; weight: number }[]> {
+  const names = parseRewardNames(flags.reward ?? ["imagereward"], isSame);
   for (const name of names) await checkReward(name);
   const { provider, dtype, threads } = flags;
   const run = { ...(provider && { provider }), ...(dtype && { dtype }), ...(threads && { threads }) };

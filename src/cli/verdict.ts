@@ -6,12 +6,12 @@ import { isScored, type Outcome, type Scored } from "../scoring/scorer.ts";
 import { inFloat32, type Plan } from "./options.ts";
 import type { ScoreLine } from "./output.ts";
 
-/** What int8 may be off by: three times the root mean square of 0.10 measured on ImageReward. */
-const int8Error = 0.3;
+/** What int8 may be off by: three times the root mean square of 0.10 measured on ImageReward. float16 is off by far less. */
+const largestError = 0.3;
 
 /** How far an approximate total may be from the exact one. */
 export const marginOf = ({ rewards }: Plan): number =>
-  int8Error * rewards.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
+  largestError * rewards.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
 
 /** With several rewards the total, else the score as it is. */
 export const rankingScore = (scored: Scored, { several }: Pick<Plan, "several">): number =>
