@@ -55,8 +55,8 @@ export interface Recreated extends Size {
   readonly recipe: Recipe;
 }
 
-/** So near to the original that no other candidate is tried: JPEG alone moves pixels further. */
-const nearEnough = 1;
+/** So near to the original that nothing else is tried: other noise is far above, rounding far below. */
+const nearEnough = 0.5;
 
 /** Makes the picture again: tries what the file leaves open, keeps the nearest to the original, or the likeliest without one. */
 export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Original): Promise<Recreated> {
@@ -120,7 +120,7 @@ async function nearest({ made: first, draw, unknown }: Try, original: Uint8Array
     if (made.difference! < best.difference!) best = made;
     return distances(made.pixels, original);
   };
-  await fitted(residuals, unknown, { goal: nearEnough / 2 });
+  await fitted(residuals, unknown, { goal: nearEnough });
   return best;
 }
 

@@ -1,0 +1,99 @@
+// Pictures made again from recipes that leave something open, by a small pipeline.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Conditionings, Recipe } from "../../src/reno/hosts/making.ts";
+import { loadPipeline } from "../../src/reno/loadPipeline.ts";
+import { noise } from "../../src/reno/noise/index.ts";
+import type { Embedding, Pipeline } from "../../src/reno/pipeline.ts";
+import { type Original, recreate } from "../../src/reno/recipe.ts";
+import { toBytes } from "../../src/reno/resultFile.ts";
+import { writeDiffusersFolder } from "../support/tinyPipelines.ts";
+
+let folder: string;
+let pipeline: Pipeline;
+beforeAll(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), "renoir-recreate-")), "sd1");
+  await writeDiffusersFolder(folder, "sd1");
+  pipeline = await loadPipeline(folder, { provider: "cpu", threads: 1 });
+});
+afterAll(async () => {
+  await pipeline.unload();
+  await rm(join(folder, ".."), { recursive: true });
+});
+
+const times = (states: Embedding, factor: number): Embedding => ({
+  ...states,
+  data: states.data.map((value) => value * factor),
+});
+
+/** A prompt and a negative prompt whose states have been multiplied by numbers that no file tells. */
+async function factored(): Promise<Conditionings & { looks: number }> {
+  const { positive, negative, ...rest } = await pipeline.condition("a red circle", {
+    negativePrompt: "a blue square",
+    guidance: 12,
+  });
+  const made = {
+    unknown: 2,
+    looks: 0,
+    of([first = 1, second = 1]: readonly number[] = []) {
+      made.looks++;
+      return { ...rest, positive: times(positive, first), negative: times(negative!, second) };
+    },
+  };
+  return made;
+}
+
+const size = { width: 32, height: 32 };
+const drawnFrom = (seed: number) => () => noise({ host: "a1111", seed, shape: pipeline.latentShape(size) });
+
+function recipeOf(condition: Recipe["condition"]): Recipe {
+  return {
+    ...{ host: "forge", prompt: "a red circle", negativePrompt: "", guidance: 12, seed: 1, model: null },
+    ...{ ...size, notes: [], rounding: "down", others: [], condition },
+    noises: () => [1, 2, 3].map((seed) => ({ name: `noise ${seed}`, latents: drawnFrom(seed) })),
+  };
+}
+
+async function hostsPicture(latents: Float32Array, factors: readonly number[]): Promise<Original> {
+  const conditioning = (await factored()).of(factors);
+  const { pixels } = await pipeline.generate({ ...size, prompt: "", latents, conditioning });
+  return { ...size, data: toBytes(pixels, "down"), channels: 3 };
+}
+
+test("of the noises that are left open, the one that gives the picture is taken", async () => {
+  const original = await hostsPicture(drawnFrom(2)(), [1, 1]);
+  const made = await recreate(pipeline, recipeOf(factored), original);
+  expect(made).toMatchObject({ candidate: "noise 2", difference: 0, ...size });
+  expect(made.latents).toEqual(drawnFrom(2)());
+});
+
+test.each([
+  [0.4, 1.7],
+  [-1.2, 0.8],
+  [2.6, -0.5],
+])("factors %f and %f are found in the picture, and its noise with them", async (...factors) => {
+  const conditionings = await factored();
+  const original = await hostsPicture(drawnFrom(3)(), factors);
+  const made = await recreate(
+    pipeline,
+    recipeOf(async () => conditionings),
+    original,
+  );
+  expect(made.candidate).toBe("noise 3");
+  expect(made.difference).toBeLessThan(0.5);
+  expect(conditionings.looks).toBeLessThan(25);
+});
+
+test("without the original the likeliest noise is taken, and every factor is 1", async () => {
+  const conditionings = await factored();
+  const made = await recreate(
+    pipeline,
+    recipeOf(async () => conditionings),
+  );
+  expect(made.candidate).toBe("noise 1");
+  expect(made.difference).toBeUndefined();
+  expect(made.conditioning).toEqual(conditionings.of());
+});
