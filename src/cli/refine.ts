@@ -8,9 +8,10 @@ import { RequestError } from "../errors.ts";
 import { builtInPipeline } from "../reno/loadPipeline.ts";
 import { fittingPlan } from "../reno/memoryPlan.ts";
 import { refineDefaults } from "../reno/refine.ts";
-import type { WeightedReward } from "../reno/stepGraph.ts";
+import { byName, type WeightedReward } from "../reno/stepGraph.ts";
 import { parseTrace, type Trace, traceStep } from "../reno/trace.ts";
 import { loadReward } from "../scoring/loadReward.ts";
+import { sameCheckpoint } from "../scoring/rewardName.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { addMakingFlags, type MakingFlags } from "./making.ts";
 import { collect, parseCount, parseNumber, rewardsOf } from "./options.ts";
@@ -95,7 +96,7 @@ function parsePng(text: string): string {
 }
 
 async function refineCommand(image: string | undefined, flags: RefineFlags): Promise<void> {
-  if (flags.reward) await rewardsOf({ reward: flags.reward }); // a slip is told before a model is opened
+  if (flags.reward) await rewardsOf({ reward: flags.reward }, sameCheckpoint); // a slip is told before a model is opened
   const earlier = flags.resume === undefined ? undefined : await readTrace(flags.resume, flags);
   const progress = refineProgress(flags.iterations);
   const interrupt = watchInterrupts(() =>
@@ -159,7 +160,7 @@ async function loadRewards(
 ): Promise<WeightedReward[]> {
   const names = reward ?? [pipeline.path === builtInPipeline.path ? "shapes" : "imagereward"];
   const run = { ...(provider && { provider }), ...(dtype && { dtype }), ...(threads && { threads }) };
-  const specs = await rewardsOf({ reward: names, ...run });
+  const specs = await rewardsOf({ reward: names, ...run }, sameCheckpoint);
   return await Promise.all(
     specs.map(async ({ spec: { name, path, ...run }, weight }, index) => ({
       reward: await loadReward(name, { weights: path, ...run }),
@@ -197,7 +198,7 @@ const optionsOf = ({ pipeline, prompt, conditioning, latents, seed, width, heigh
 /** As the trace and the result's file tell them; no paths, which are nobody else's business. */
 function settingsOf(origin: Origin, flags: RefineFlags, rewards: readonly WeightedReward[]) {
   const { pipeline, prompt, negativePrompt, guidance, seed, width, height } = origin;
-  const weights = rewards.map(({ reward, weight = reward.reno.weight }): [string, number] => [reward.name, weight]);
+  const weights = [...byName(rewards)].map(([name, { weight }]): [string, number] => [name, weight]);
   const { iterations, optimizer, lr, gradClip, reg, mode } = flags;
   const making = { model: pipeline.name, prompt, negativePrompt, guidance, seed: jsonSeed(seed), width, height };
   return { ...making, rewards: Object.fromEntries(weights), iterations, optimizer, lr, gradClip, reg, mode };

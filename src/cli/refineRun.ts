@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type RefineOptions, type RefineState, type RefineStep, refine } from "../reno/refine.ts";
 import { type Refinement, type Rounding, resultFile, type Text, toBytes } from "../reno/resultFile.ts";
-import type { WeightedReward } from "../reno/stepGraph.ts";
+import { byName, type WeightedReward } from "../reno/stepGraph.ts";
 import { formatTrace, type Trace, type TraceStep, traceStep } from "../reno/trace.ts";
 import { writeWhole } from "./writeWhole.ts";
 
@@ -107,9 +107,9 @@ const fileOf = (drawn: Drawn, { options, texts, rounding, withLatents }: Run, re
 async function scoresOf({ pixels, width, height }: Picture, { options, judges = options.rewards, rounding }: Run) {
   const picture = { data: toBytes(pixels, rounding), width, height, channels: 3 };
   const scores: [string, number][] = [];
-  for (const { reward } of judges) {
+  for (const [name, { reward }] of byName(judges)) {
     const [score] = await reward.score(options.prompt, [picture]);
-    scores.push([reward.name, score!]);
+    scores.push([name, score!]);
   }
   return Object.fromEntries(scores);
 }

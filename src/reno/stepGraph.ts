@@ -98,7 +98,7 @@ export function partsOf(options: Omit<StepOptions, "plan">): StepParts {
     conditioning,
     prompt,
     gradient,
-    rewards: distinct(options.rewards),
+    rewards: byName(options.rewards),
     size,
     noiseShape: pipeline.latentShape(size),
     compile: { provider, threads, prepack, profile },
@@ -106,7 +106,7 @@ export function partsOf(options: Omit<StepOptions, "plan">): StepParts {
 }
 
 /** Rewards by their names; a second "ImageReward" is "ImageReward 2". */
-function distinct(rewards: readonly WeightedReward[]): StepParts["rewards"] {
+export function byName(rewards: readonly WeightedReward[]): StepParts["rewards"] {
   const named = new Map<string, { reward: Reward; weight: number }>();
   for (const { reward, weight = reward.reno.weight } of rewards) {
     let name = reward.name;

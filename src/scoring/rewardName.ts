@@ -38,10 +38,15 @@ function parseWeight(text: string, weight: string | undefined): number {
   });
 }
 
+const sameName = (a: RewardName, b: RewardName): boolean => a.name === b.name;
+
+/** Where a second checkpoint of the same kind is another reward. */
+export const sameCheckpoint = (a: RewardName, b: RewardName): boolean => sameName(a, b) && a.path === b.path;
+
 /** Several rewards; naming one twice is a slip of the pen, and its two scores could not be told apart. */
-export function parseRewardNames(texts: readonly string[]): RewardName[] {
+export function parseRewardNames(texts: readonly string[], isSame = sameName): RewardName[] {
   const names = texts.map(parseRewardName);
-  const twice = names.find(({ name }, index) => names.findIndex((other) => other.name === name) < index);
+  const twice = names.find((name, index) => names.slice(0, index).some((other) => isSame(name, other)));
   if (twice) {
     throw new RequestError(`The reward "${twice.name}" is given twice; wanted is each reward once.`, {
       hint: `Give it once, with a weight if it shall count more: "${twice.name}=2".`,

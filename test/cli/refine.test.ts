@@ -9,6 +9,7 @@ import { readLatents } from "../../src/reno/resultFile.ts";
 import { freshFolder, jsonLines, run, start } from "./command.ts";
 import { pixelsOf, runIn, tinyModel } from "./making.ts";
 
+const builtInReward = join(import.meta.dirname, "../../assets/shapes/reward.safetensors");
 const prompt = "a red circle left of a blue square";
 let model: string;
 let folder: string;
@@ -110,6 +111,17 @@ test("selection looks at fresh noise, and --no-latents leaves the noise out of t
   expect(lines.map(({ gradientNorm }) => gradientNorm)).toEqual([null, null, null, undefined]);
   expect(new Set(lines.slice(0, 3).map(({ loss }) => loss)).size).toBe(3);
   expect(readLatents(await readFile(join(folder, "s.png")))).toBeUndefined();
+});
+
+test("two checkpoints of one reward are told apart in steps, settings and scores", async () => {
+  const other = `shapes=0.5@${builtInReward}`;
+  const flags = ["--reward", other, "--iterations", "1", "--trace", "t.json", "--out", "two.png"];
+  const [step, result] = jsonLines((await refine("--prompt", prompt, "--seed", "5", ...withModel(), ...flags)).stdout);
+  const { Shapes } = step.rewards;
+  expect(step).toMatchObject({ rewards: { "Shapes 2": Shapes }, loss: expect.closeTo(1.5 * (2 - Shapes), 4) });
+  const { settings } = JSON.parse(await readFile(join(folder, "t.json"), "utf8"));
+  expect(settings.rewards).toEqual({ Shapes: 1, "Shapes 2": 0.5 });
+  expect(result.scores.after).toEqual({ Shapes: expect.any(Number), "Shapes 2": result.scores.after.Shapes });
 });
 
 test("without --json the result is told in words, and nothing overwrites an earlier one", async () => {

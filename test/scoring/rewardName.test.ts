@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRewardName, parseRewardNames } from "../../src/scoring/rewardName.ts";
+import { parseRewardName, parseRewardNames, sameCheckpoint } from "../../src/scoring/rewardName.ts";
 
 test("a reward is a name, and may have a weight and a path", () => {
   expect(parseRewardName("ImageReward")).toEqual({ name: "imagereward", weight: 1 });
@@ -23,6 +23,8 @@ test.each([
   expect(() => parseRewardName(text)).toThrow(message);
 });
 
-test("a reward given twice is refused", () => {
+test("a reward given twice is refused, unless by two checkpoints where that is asked", () => {
+  expect(parseRewardNames(["clip@a", "clip=2@b"], sameCheckpoint)).toMatchObject([{ path: "a" }, { path: "b" }]);
+  expect(() => parseRewardNames(["clip@a", "clip=2@a"], sameCheckpoint)).toThrow(/"clip" is given twice/);
   expect(() => parseRewardNames(["clip", "imagereward", "CLIP=2"])).toThrow(/"clip" is given twice/);
 });
