@@ -1,36 +1,20 @@
-// Our autoencoder against diffusers' AutoencoderKL on the same weights: fixtures/diffusion.json, by test/reference/diffusion_models.py.
+// Our autoencoder against diffusers' AutoencoderKL on the same weights.
 
 import { expect, test } from "vitest";
-import { decode, encode } from "../../src/models/autoencoderKl.ts";
 import { parseVaeConfig } from "../../src/models/config.ts";
 import { decodeFloat32 } from "../support/compare.ts";
-import {
-  expectReference,
-  inputs,
-  relative,
-  run,
-  type Shapes,
-  seededModel,
-  withGradient,
-} from "../support/referenceDiffusion.ts";
-import fixture from "./fixtures/diffusion.json" with { type: "json" };
+import { decodeCases, decodeOf, encodeCases, encodeOf } from "../support/diffusionCases.ts";
+import { expectReference, relative } from "../support/referenceDiffusion.ts";
 
-const { models, decoded, encoded } = fixture.vaes;
-const shapesOf = (name: string) => models[name as keyof typeof models].shapes as Shapes;
-const configOf = (name: string) => parseVaeConfig(models[name as keyof typeof models].config, name);
-
-test.each(decoded)("$model: latents $latents decoded, and the gradient to them", async (want) => {
-  const { latents } = inputs({ latents: want.latents });
-  const output = decode(await seededModel(shapesOf(want.model)), latents, configOf(want.model));
-  expect(output.shape).toEqual(want.shape);
-  expectReference(await run(withGradient(output, latents), { latents: want.latents }), want);
+test.each(decodeCases)("$model: latents $latents decoded, and the gradient to them", async (want) => {
+  const { shape, got } = await decodeOf(want);
+  expect(shape).toEqual(want.shape);
+  expectReference(got, want);
 });
 
-test.each(encoded)("$model: a picture $image encoded, and the gradient to it", async (want) => {
-  const { image } = inputs({ image: want.image });
-  const { mean, logVariance } = encode(await seededModel(shapesOf(want.model)), image, configOf(want.model));
-  expect(mean.shape).toEqual(want.shape);
-  const got = await run({ ...withGradient(mean, image), logVariance }, { image: want.image });
+test.each(encodeCases)("$model: a picture $image encoded, and the gradient to it", async (want) => {
+  const { shape, got } = await encodeOf(want);
+  expect(shape).toEqual(want.shape);
   expectReference(got, want);
   expect(relative(got.logVariance!, decodeFloat32(want.logVariance))).toBeLessThan(1e-5);
 });

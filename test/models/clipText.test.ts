@@ -1,39 +1,20 @@
-// Our text encoder against transformers' CLIPTextModel on the same weights: fixtures/diffusion.json, by test/reference/diffusion_models.py.
+// Our text encoder against transformers' CLIPTextModel on the same weights.
 
 import { expect, test } from "vitest";
-import { input } from "../../src/graph/index.ts";
 import { clipText } from "../../src/models/clipText.ts";
-import { clipTextOptions, parseClipTextConfig } from "../../src/models/config.ts";
+import { parseClipTextConfig } from "../../src/models/config.ts";
 import { decodeFloat32 } from "../support/compare.ts";
-import { relative, run, type Shapes, seededModel } from "../support/referenceDiffusion.ts";
-import fixture from "./fixtures/diffusion.json" with { type: "json" };
+import { textCases, textIds, textModel, textOf } from "../support/diffusionCases.ts";
+import { relative } from "../support/referenceDiffusion.ts";
 
-const { models, ids, cases } = fixture.texts;
-const model = (name: string) => models[name as keyof typeof models];
-const shape = [ids.length, ids[0]!.length];
-
-interface Case {
-  readonly model: string;
-  readonly skipLayers?: number;
-  readonly finalNorm?: boolean;
-  readonly output: string;
-}
-
-test.each<Case>(cases)(
-  "$model: the tokens' states, layers skipped $skipLayers, final norm $finalNorm",
-  async (want) => {
-    const { model: name, output, ...options } = want;
-    const weights = await seededModel(model(name).shapes as Shapes);
-    const config = parseClipTextConfig(model(name).config, name);
-    const states = clipText(weights, input("ids", shape, "int64"), { ...clipTextOptions(config), ...options });
-    const got = await run({ states }, {}, { ids: BigInt64Array.from(ids.flat(), BigInt) });
-    expect(relative(got.states!, decodeFloat32(output))).toBeLessThan(1e-5);
-  },
-);
+test.each(textCases)("$model: the tokens' states, layers skipped $skipLayers, final norm $finalNorm", async (want) => {
+  const { got } = await textOf(want);
+  expect(relative(got.output!, decodeFloat32(want.output))).toBeLessThan(1e-5);
+});
 
 test("more layers than there are cannot be skipped", async () => {
-  const weights = await seededModel(model("clipL").shapes as Shapes);
-  const skip = () => clipText(weights, input("ids", shape, "int64"), { heads: 1, activation: "gelu", skipLayers: 3 });
+  const { weights } = await textModel("clipL");
+  const skip = () => clipText(weights, textIds, { heads: 1, activation: "gelu", skipLayers: 3 });
   expect(skip).toThrow("The text encoder has 3 layers, so 3 of them cannot be skipped.");
 });
 

@@ -1,52 +1,30 @@
-// Our U-Net against diffusers' UNet2DConditionModel on the same weights: fixtures/diffusion.json, by test/reference/diffusion_models.py.
+// Our U-Net against diffusers' UNet2DConditionModel on the same weights.
 
 import { describe, expect, test } from "vitest";
 import type { Tensor } from "../../src/graph/index.ts";
 import { parseUnetConfig } from "../../src/models/config.ts";
 import type { Layer } from "../../src/models/layers.ts";
 import { unet } from "../../src/models/unet.ts";
-import {
-  expectReference,
-  inputs,
-  type Recorded,
-  run,
-  type Shapes,
-  seededModel,
-  withGradient,
-} from "../support/referenceDiffusion.ts";
-import fixture from "./fixtures/diffusion.json" with { type: "json" };
+import { unetCases, unetModel, unetOf } from "../support/diffusionCases.ts";
+import { expectReference, inputs, seededModel } from "../support/referenceDiffusion.ts";
 
-const { models, cases } = fixture.unets;
-const shapesOf = (name: string) => models[name as keyof typeof models].shapes as Shapes;
-const configOf = (name: string) => parseUnetConfig(models[name as keyof typeof models].config, name);
+const sd1 = unetModel("sd1");
 
-interface Case extends Recorded {
-  readonly model: string;
-  readonly sample: readonly number[];
-  readonly text: readonly number[];
-  readonly timestep: number;
-  readonly shape: readonly number[];
-}
-
-test.each<Case>(cases)("$model: sample $sample at step $timestep", async (want) => {
-  const shapes = { sample: want.sample, text: want.text };
-  const { sample, text, timestep } = inputs({ ...shapes, timestep: [1] });
-  const output = unet(await seededModel(shapesOf(want.model)), sample, timestep, text, configOf(want.model));
-  expect(output.shape).toEqual(want.shape);
-  const outputs = want.gradient ? withGradient(output, sample) : { output };
-  const got = await run(outputs, shapes, { timestep: Float32Array.of(want.timestep) });
+test.each(unetCases)("$model: sample $sample at step $timestep", async (want) => {
+  const { shape, got } = await unetOf(want);
+  expect(shape).toEqual(want.shape);
   expectReference(got, want);
 });
 
 test("every block goes through the layer that is given, once, with all that it looks at", async () => {
-  const [want] = cases;
+  const [want] = unetCases;
   const seen: (readonly number[])[][] = [];
   const layer: Layer = (f, ...x) => {
     seen.push(x.map(({ shape }) => shape));
     return f(...x);
   };
   const { sample, text, timestep } = inputs({ sample: want!.sample, text: want!.text, timestep: [1] });
-  unet(await seededModel(shapesOf("sd1")), sample, timestep, text, configOf("sd1"), layer);
+  unet(await seededModel(sd1.shapes), sample, timestep, text, sd1.config, layer);
   // 6 residual blocks down, 2 in the middle, 9 up; 4, 1 and 6 transformers; 2 halvings, 2 doublings; the head.
   expect(seen).toHaveLength(17 + 11 + 4 + 1);
   expect(seen.filter((shapes) => shapes.some((shape) => String(shape) === "1,128"))).toHaveLength(17); // the time
@@ -102,10 +80,10 @@ describe("config.json", () => {
 });
 
 test("a missing tensor is named with the nearest ones", async () => {
-  const { "down_blocks.0.resnets.1.conv1.weight": _, ...rest } = shapesOf("sd1") as Record<string, readonly number[]>;
+  const { "down_blocks.0.resnets.1.conv1.weight": _, ...rest } = sd1.shapes;
   const { sample, text, timestep } = inputs({ sample: [1, 4, 8, 8], text: [1, 9, 64], timestep: [1] });
   const weights = await seededModel(rest);
-  const build = (): Tensor => unet(weights, sample, timestep, text, configOf("sd1"));
+  const build = (): Tensor => unet(weights, sample, timestep, text, sd1.config);
   expect(build).toThrow(
     /has no tensor "down_blocks.0.resnets.1.conv1.weight". The nearest names in it are "down_blocks/,
   );

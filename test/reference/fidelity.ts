@@ -2,6 +2,7 @@
 // One subject alone: `npm run fidelity -- -t noise`.
 
 import { afterAll, expect, test } from "vitest";
+import { diffusionRows } from "./fidelity/diffusion.ts";
 import { noiseRows } from "./fidelity/noise.ts";
 import { opRows } from "./fidelity/ops.ts";
 import { bertTokenRows, pixelRows, rewardRows } from "./fidelity/scoring.ts";
@@ -14,6 +15,7 @@ const subjects: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   "pixels for scoring": pixelRows,
   rewards: rewardRows,
   "starting noise": noiseRows,
+  "parts of generators": diffusionRows,
   "whole runs": trajectoryRows,
 };
 
