@@ -163,7 +163,7 @@ export const trainVae = (settings: GeneratorSettings, state: StageState, threads
     (step) => vaeFeeds(settings, step),
   );
 
-/** Squared and absolute differences of what is decoded, squared ones of what is encoded. */
+/** Squared and, for sharp edges, twice the absolute differences of what is decoded; squared ones of what is encoded. */
 function vaeLoss(w: Weights, { sizes, vae: { batch } }: GeneratorSettings): Tensor {
   const config = parseVaeConfig(vaeConfig(sizes), "the autoencoder");
   const image = input("image", pixelShape(batch));
@@ -173,14 +173,14 @@ function vaeLoss(w: Weights, { sizes, vae: { batch } }: GeneratorSettings): Tens
     meanSquare(sub(centre, input("latents", latentShape(batch)))),
     mul(meanSquare(sub(logVariance, certain)), 1e-3),
   );
-  return add(add(meanSquare(difference), mean(abs(difference))), encoded);
+  return add(add(meanSquare(difference), mul(mean(abs(difference)), 2)), encoded);
 }
 
 const meanSquare = (x: Tensor): Tensor => mean(mul(x, x));
 
 const certain = -6; // ln σ² of the encoder's latents
 const farthestPull = 0.42;
-const mostNoise = 0.2;
+const mostNoise = 0.1;
 
 /**
  * Latents to decode are not clean: noisy, and drawn towards those of the same sentence laid out otherwise, less than halfway, as what

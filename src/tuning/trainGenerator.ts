@@ -43,7 +43,7 @@ interface Options {
 const command = () =>
   new Command("train:generator")
     .description("Trains the text-to-image model of the built-in shapes world.")
-    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 6000)
+    .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 7500)
     .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
     .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
