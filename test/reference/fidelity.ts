@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { diffusionRows } from "./fidelity/diffusion.ts";
 import { noiseRows } from "./fidelity/noise.ts";
 import { opRows } from "./fidelity/ops.ts";
+import { clipTokenRows, hostRows } from "./fidelity/prompts.ts";
 import { bertTokenRows, pixelRows, rewardRows } from "./fidelity/scoring.ts";
 import { type Row, table, tooFar } from "./fidelity/table.ts";
 import { trajectoryRows } from "./fidelity/trajectories.ts";
@@ -14,6 +15,8 @@ const subjects: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   "BERT's tokens": bertTokenRows,
   "pixels for scoring": pixelRows,
   rewards: rewardRows,
+  "CLIP's tokens": clipTokenRows,
+  "hosts' prompts": hostRows,
   "starting noise": noiseRows,
   "parts of generators": diffusionRows,
   "whole runs": trajectoryRows,

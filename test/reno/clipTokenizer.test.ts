@@ -1,20 +1,13 @@
-// Ids by transformers' tokenizers, of prompts such as people write and such as break things: fixtures/tokens.json, by
-// test/reference/pipeline.py.
+// Our tokenizer against transformers', and the folders that it reads.
 
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type Cleaning, clipTokenizer, vocabularyOf } from "../../src/reno/clipTokenizer.ts";
-import { clipVocabulary, readClipTokenizer } from "../../src/reno/clipVocabulary.ts";
-
-type Case = { prompt: string; padded: number[] } & Record<Cleaning, number[]>;
-
-const cases: Case[] = JSON.parse(await readFile(new URL("fixtures/tokens.json", import.meta.url), "utf8")).prompts;
-const vocabulary = clipVocabulary();
-const tokenizer = clipTokenizer(vocabulary);
-const padsWithMark = clipTokenizer(vocabulary, { pad: "!" });
+import { vocabularyOf } from "../../src/reno/clipTokenizer.ts";
+import { readClipTokenizer } from "../../src/reno/clipVocabulary.ts";
+import { cleanedIds, cleanings, paddedIds, padsWithMark, tokenizer, vocabulary } from "../support/clipTokens.ts";
 
 test("the vocabulary is OpenAI's", () => {
   expect(tokenizer.size).toBe(49408);
@@ -25,27 +18,16 @@ test("the vocabulary is OpenAI's", () => {
   );
 });
 
-// What is not done: text that was decoded wrongly is left so, and the fast tokenizer finds special tokens in capitals.
-const unlike: Partial<Record<Cleaning, readonly string[]>> = {
-  ftfy: ["â€œmojibakeâ€\u009d Ã© schÃ¶n"],
-  fast: ["!<|EndOfText|>"],
-};
-
-for (const cleaning of ["ftfy", "basic", "fast"] as const) {
-  test(`the ids of ${cases.length} prompts are transformers', cleaned by ${cleaning}`, () => {
-    const wanted = cases.filter(({ prompt }) => !unlike[cleaning]?.includes(prompt));
-    expect(wanted.length).toBeGreaterThan(220);
-    for (const { prompt, ...ids } of wanted) {
-      expect([prompt, ...tokenizer.encode(prompt, { cleaning })]).toEqual([prompt, ...(ids[cleaning] ?? ids.ftfy)]);
-    }
-  });
-}
+test.each(cleanings)("the ids of prompts are transformers', cleaned by %s", (cleaning) => {
+  const compared = cleanedIds(cleaning);
+  expect(compared.length).toBeGreaterThan(220);
+  for (const { prompt, got, want } of compared) expect([prompt, ...got]).toEqual([prompt, ...want]);
+});
 
 test("padded as diffusers does, where every ! is padding too", () => {
-  for (const { prompt, padded } of cases.filter(({ prompt }) => !unlike.ftfy!.includes(prompt))) {
-    const ids = padsWithMark.padded(prompt);
-    expect(ids).toHaveLength(77);
-    expect([prompt, ...ids]).toEqual([prompt, ...padded, ...Array(77 - padded.length).fill(0)]);
+  for (const { prompt, got, want } of paddedIds()) {
+    expect(got).toHaveLength(77);
+    expect([prompt, ...got]).toEqual([prompt, ...want]);
   }
 });
 
