@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { diffusionRows } from "./fidelity/diffusion.ts";
 import { noiseRows } from "./fidelity/noise.ts";
 import { opRows } from "./fidelity/ops.ts";
+import { pictureRows, schedulerRows } from "./fidelity/pictures.ts";
 import { clipTokenRows, hostRows } from "./fidelity/prompts.ts";
 import { bertTokenRows, pixelRows, rewardRows } from "./fidelity/scoring.ts";
 import { type Row, table, tooFar } from "./fidelity/table.ts";
@@ -19,6 +20,8 @@ const subjects: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   "hosts' prompts": hostRows,
   "starting noise": noiseRows,
   "parts of generators": diffusionRows,
+  schedulers: schedulerRows,
+  pictures: pictureRows,
   "whole runs": trajectoryRows,
 };
 

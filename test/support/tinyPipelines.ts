@@ -41,14 +41,16 @@ export interface TinyModel {
 export type Part = "unet" | "vae" | "text_encoder";
 export type ModelName = "turbo" | "sd1";
 
+export interface StepCase {
+  readonly config: Config;
+  readonly timestep: number | null;
+  readonly step: Readonly<Record<"scale" | "inputScale" | "timestep" | "skip" | "out", number>>;
+  readonly alphas: readonly number[];
+}
+
 interface Fixture {
   readonly models: Readonly<Record<ModelName, TinyModel>>;
-  readonly steps: readonly {
-    readonly config: Config;
-    readonly timestep: number | null;
-    readonly step: Readonly<Record<"scale" | "inputScale" | "timestep" | "skip" | "out", number>>;
-    readonly alphas: readonly number[];
-  }[];
+  readonly steps: readonly StepCase[];
 }
 
 export const fixture: Fixture = JSON.parse(
