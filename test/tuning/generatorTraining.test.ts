@@ -34,7 +34,7 @@ import { valuesOf } from "../../src/weights/dtype.ts";
 const settings: GeneratorSettings = {
   seed: 5,
   sizes: { textWidth: 16, textDepth: 1, unet: [8, 16, 16], vae: [8, 8, 16] },
-  vae: { steps: 16, batch: 2, peak: 1e-2, warmUp: 2 },
+  vae: { steps: 30, batch: 2, peak: 1e-2, warmUp: 2 },
   unet: { steps: 6, batch: 2, peak: 4e-3, warmUp: 2 },
 };
 
@@ -59,10 +59,10 @@ describe("the autoencoder's training", () => {
     expect(average(wanted.slice(-4))).toBeLessThan(0.8 * average(wanted.slice(0, 4)));
     const folder = await temporaryFolder();
     const first = startStage(settings, "vae");
-    const before = await losses(first, 10);
-    await writeStage(folder, settings, "vae", first, [{ step: 10, loss: 1, norm: 2 }]);
+    const before = await losses(first, 24);
+    await writeStage(folder, settings, "vae", first, [{ step: 24, loss: 1, norm: 2 }]);
     const { state, trace } = (await readStage(folder, settings, "vae"))!;
-    expect(trace).toEqual([{ step: 10, loss: 1, norm: 2 }]);
+    expect(trace).toEqual([{ step: 24, loss: 1, norm: 2 }]);
     const after = await losses(state);
     expect([...before, ...after].map((x) => x.toFixed(4))).toEqual(wanted.map((x) => x.toFixed(4)));
   });
