@@ -4,7 +4,7 @@
 import { afterAll, expect, test } from "vitest";
 import { diffusionRows } from "./fidelity/diffusion.ts";
 import { noiseRows } from "./fidelity/noise.ts";
-import { opRows } from "./fidelity/ops.ts";
+import { opRows, optimizerRows } from "./fidelity/ops.ts";
 import { pictureRows, schedulerRows } from "./fidelity/pictures.ts";
 import { clipTokenRows, hostRows } from "./fidelity/prompts.ts";
 import { bertTokenRows, pixelRows, rewardRows } from "./fidelity/scoring.ts";
@@ -12,7 +12,7 @@ import { type Row, table, tooFar } from "./fidelity/table.ts";
 import { trajectoryRows } from "./fidelity/trajectories.ts";
 
 const subjects: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
-  "ops and optimisers": opRows,
+  ops: opRows,
   "BERT's tokens": bertTokenRows,
   "pixels for scoring": pixelRows,
   rewards: rewardRows,
@@ -22,6 +22,7 @@ const subjects: Readonly<Record<string, () => Row[] | Promise<Row[]>>> = {
   "parts of generators": diffusionRows,
   schedulers: schedulerRows,
   pictures: pictureRows,
+  optimisers: optimizerRows,
   "whole runs": trajectoryRows,
 };
 
