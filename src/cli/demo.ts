@@ -5,14 +5,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { readMetadata, writeScores } from "../metadata/index.ts";
-import { isDiffusersFolder } from "../reno/diffusersFolder.ts";
 import { builtInPipeline, loadPipeline } from "../reno/loadPipeline.ts";
 import { keepers, ranksOf } from "../scoring/filter.ts";
 import { rewardRegistry } from "../scoring/rewardRegistry.ts";
 import { isScored, type Scored, scoreAll } from "../scoring/scorer.ts";
 import { side } from "../shapes/scene.ts";
 import { contactSheet } from "./contactSheet.ts";
-import { renderPictures } from "./demoDrawn.ts";
 import { type DemoPicture, drawPictures } from "./demoPictures.ts";
 import { type DemoRefinement, refineWeakest } from "./demoRefine.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -59,8 +57,7 @@ async function demo({ out, reward, model }: Wishes, signal: AbortSignal): Promis
   const began = performance.now();
   say("This is Renoir's demo on its built-in models: a small world of coloured shapes. Nothing is downloaded.");
   say(`\nThe prompt: "${prompt}"`);
-  const generates = model !== builtInPipeline.name || isDiffusersFolder(builtInPipeline.path);
-  const drawn = await picturesOf(join(out, "pictures"), generates ? model : undefined);
+  const drawn = await picturesOf(join(out, "pictures"), model);
 
   const scored = await scoreDrawn(drawn, reward, signal);
   if (signal.aborted) return 1;
@@ -75,7 +72,7 @@ async function demo({ out, reward, model }: Wishes, signal: AbortSignal): Promis
   const sheet = join(out, "contact-sheet.png");
   await writeFile(sheet, await sheetOf(lines, drawn));
   await report(lines, drawn, sheet);
-  if (generates && !signal.aborted) {
+  if (!signal.aborted) {
     const weakest = drawn.find(({ file }) => file === lines.at(-1)!.file)!;
     say(`\nThe weakest, ${show(weakest.file)}, is refined from its own file: prompt, seed and size are in it.`);
     const refined = await refineWeakest(weakest.file, { model, reward, iterations, signal });
@@ -85,12 +82,7 @@ async function demo({ out, reward, model }: Wishes, signal: AbortSignal): Promis
   return signal.aborted ? 1 : 0;
 }
 
-async function picturesOf(folder: string, model: string | undefined): Promise<DemoPicture[]> {
-  if (model === undefined) {
-    const rendered = await renderPictures(prompt, folder);
-    say(`${rendered.length} pictures are rendered, some right and some not, each with its prompt in the file.\n`);
-    return rendered;
-  }
+async function picturesOf(folder: string, model: string): Promise<DemoPicture[]> {
   const pipeline = await loadPipeline(model);
   try {
     const drawn = await drawPictures(pipeline, prompt, count, folder);
