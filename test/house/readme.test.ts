@@ -13,6 +13,7 @@ const pages = [
   "docs/adding-a-model.md",
   "docs/adding-a-reward.md",
   "docs/pitfalls.md",
+  "docs/fidelity.md",
 ];
 
 /** The command lines of a page: those of its shell blocks, and those in running text that begin with npm or renoir. */
