@@ -59,7 +59,7 @@ async function main(task: EfficacyTask): Promise<void> {
   const reward = await loadReward("shapes", run);
   const plan = shared();
   for (const index of task.cases) {
-    const [words, seed] = [sentenceOf(Math.floor(index / task.seeds)), index % task.seeds];
+    const [words, seed] = [sentenceOf(Math.floor(index / task.seeds)), index]; // no noise twice
     const options = { ...run, plan, pipeline, rewards: [{ reward }], prompt: words, seed, iterations: task.iterations };
     const conditioning = await pipeline.condition(words);
     const given = { optimizer: task.optimizer as "sgd", learningRate: task.lr, regularization: task.reg };
