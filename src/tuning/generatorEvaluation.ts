@@ -22,6 +22,7 @@ import {
   paintingInputs,
   randomNoise,
   readSentences,
+  type Sketch,
   toPixels,
   toSigned,
 } from "./generatorTraining.ts";
@@ -67,6 +68,18 @@ export async function examineVae(
   }
   await session.release();
   return share;
+}
+
+/** The U-Net's latents, by parameters that no longer change. */
+export async function sketcher(sizes: GeneratorSizes, parameters: Tensors, batch: number, threads?: number) {
+  const w = Weights.fromInputs(shapesOf(sizes, ["text_encoder", "unet"]));
+  const { noise, ids } = paintingInputs(batch);
+  const session = await compiled({ latents: paint(w, sizes, noise, readSentences(w, sizes, ids)) }, threads);
+  const sketch: Sketch = async (noise, sentences) => {
+    const { latents } = await session.run({ ...parameters, noise: joined(noise), ids: idsOf(sentences) });
+    return latents!;
+  };
+  return { sketch, release: () => session.release() };
 }
 
 /** Draws sentences with the whole pipeline as it is during training. */

@@ -42,7 +42,7 @@ const checkpointFile = (stage: Stage) => `${stage}.safetensors`;
 /** What must be the same for a stage to go on. There may be more steps or fewer: the rate falls to the end that is set now. */
 function settingsOf({ seed, sizes, ...stages }: GeneratorSettings, stage: Stage): object {
   const { steps: _, ...rest } = stages[stage];
-  return { seed, stage: rest, sizes: stage === "vae" ? { vae: sizes.vae } : sizes };
+  return { seed, stage: rest, sizes: stage === "unet" ? sizes : { vae: sizes.vae } };
 }
 
 /** Weights, moments and trace in one file, so that either all of a step is kept or nothing. */

@@ -46,7 +46,7 @@ import {
 } from "./generatorModels.ts";
 import { Learner } from "./learner.ts";
 
-/** One of the two trainings. */
+/** One of the trainings. */
 export interface StageSettings {
   steps: number;
   /** Pictures in a step. */
@@ -61,11 +61,17 @@ export interface GeneratorSettings {
   sizes: GeneratorSizes;
   vae: StageSettings;
   unet: StageSettings;
+  decoder: StageSettings;
 }
 
-export type Stage = "vae" | "unet";
+/** The autoencoder, the U-Net beside it, and at last the autoencoder again on what the U-Net paints. */
+export type Stage = "vae" | "unet" | "decoder";
 
-export const stageParts: Record<Stage, readonly Part[]> = { vae: ["vae"], unet: ["text_encoder", "unet"] };
+export const stageParts: Record<Stage, readonly Part[]> = {
+  vae: ["vae"],
+  unet: ["text_encoder", "unet"],
+  decoder: ["vae"],
+};
 
 /** All that a stopped stage needs; `step` counts those done. */
 export interface StageState {
@@ -99,7 +105,7 @@ export function startStage(settings: GeneratorSettings, stage: Stage): StageStat
 async function* train(
   { settings, stage, state, threads }: Run,
   objective: (w: Weights) => { loss: Tensor; reading?: Tensor; laying?: Tensor },
-  feedsOf: (step: number) => Feeds,
+  feedsOf: (step: number) => Feeds | Promise<Feeds>,
 ): AsyncGenerator<StageProgress, void, void> {
   const { steps, peak, warmUp } = settings[stage];
   const shapes = stageShapes(settings.sizes, stage);
@@ -109,7 +115,7 @@ async function* train(
   try {
     while (state.step < steps) {
       const rate = rateAt(state.step, { peak, warmUp, total: steps });
-      const { loss, reading, laying, norm } = await learner.step(feedsOf(state.step), rate);
+      const { loss, reading, laying, norm } = await learner.step(await feedsOf(state.step), rate);
       state.step++;
       yield {
         step: state.step,
@@ -159,12 +165,23 @@ export function latentsOf(scene: Scene): Float32Array {
 export const trainVae = (settings: GeneratorSettings, state: StageState, threads?: number) =>
   train(
     { settings, stage: "vae", state, threads },
-    (w) => ({ loss: vaeLoss(w.in("vae"), settings) }),
+    (w) => ({ loss: vaeLoss(w.in("vae"), settings.sizes, settings.vae.batch) }),
     (step) => vaeFeeds(settings, step),
   );
 
+/** Paints latents for noise and sentences, joined. */
+export type Sketch = (noise: readonly Float32Array[], sentences: readonly string[]) => Promise<Float32Array>;
+
+/** The autoencoder, trained already, learns to finish what the U-Net paints: its edges are softer than any scene's latents. */
+export const trainDecoder = (settings: GeneratorSettings, state: StageState, sketch: Sketch, threads?: number) =>
+  train(
+    { settings, stage: "decoder", state, threads },
+    (w) => ({ loss: vaeLoss(w.in("vae"), settings.sizes, settings.decoder.batch) }),
+    (step) => decoderFeeds(settings, step, sketch),
+  );
+
 /** Squared and, for sharp edges, twice the absolute differences of what is decoded; squared ones of what is encoded. */
-function vaeLoss(w: Weights, { sizes, vae: { batch } }: GeneratorSettings): Tensor {
+function vaeLoss(w: Weights, sizes: GeneratorSizes, batch: number): Tensor {
   const config = parseVaeConfig(vaeConfig(sizes), "the autoencoder");
   const image = input("image", pixelShape(batch));
   const difference = sub(decode(w, input("painted", latentShape(batch)), config), image);
@@ -200,6 +217,29 @@ function vaeFeeds({ seed, vae: { batch, steps } }: GeneratorSettings, step: numb
     image: toSigned(examples.map(({ scene }) => render(scene))),
     latents: joined(examples.map(({ latents }) => latents)),
     painted: joined(examples.map(({ painted }) => painted)),
+  };
+}
+
+/** Farther from the scene's latents, in squares, something else was painted, of which the decoder can make nothing right. */
+const farthestSketch = 0.04;
+
+async function decoderFeeds({ seed, decoder: { batch } }: GeneratorSettings, step: number, sketch: Sketch) {
+  const random = new Random(seed, 3, step);
+  const examples = Array.from({ length: batch }, () => coupledExample(random, wholeWorld));
+  const sketches = await sketch(
+    examples.map(({ noise }) => noise),
+    examples.map(({ description }) => sentence(description)),
+  );
+  const latents = examples.map(({ scene }) => latentsOf(scene));
+  const painted = latents.map((exact, n) => {
+    const sketched = sketches.subarray(n * latentCount, (n + 1) * latentCount);
+    const square = exact.reduce((sum, x, i) => sum + (x - sketched[i]!) ** 2, 0) / latentCount;
+    return square < farthestSketch ? sketched : exact;
+  });
+  return {
+    image: toSigned(examples.map(({ scene }) => render(scene))),
+    latents: joined(latents),
+    painted: joined(painted),
   };
 }
 

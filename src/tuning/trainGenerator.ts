@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { percent } from "./evaluation.ts";
-import { type Drawn, examineVae, heldOut, Painter } from "./generatorEvaluation.ts";
+import { type Drawn, examineVae, heldOut, Painter, sketcher } from "./generatorEvaluation.ts";
 import { readStage, type StageTrace, writePipeline, writeStage } from "./generatorFiles.ts";
 import {
   type GeneratorSettings,
@@ -14,6 +14,7 @@ import {
   type StageProgress,
   type StageState,
   startStage,
+  trainDecoder,
   trainUnet,
   trainVae,
 } from "./generatorTraining.ts";
@@ -24,6 +25,7 @@ const traceEvery = 50; // steps
 
 interface Options {
   vaeSteps: number;
+  decoderSteps: number;
   steps: number;
   batch: number;
   rate: number;
@@ -45,6 +47,7 @@ const command = () =>
     .description("Trains the text-to-image model of the built-in shapes world.")
     .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 7500)
     .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
+    .option("--decoder-steps <n>", "steps in which the autoencoder learns from what the U-Net paints", Number, 3000)
     .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
     .option("--seed <n>", "seed of weights and data", Number, 1)
@@ -56,6 +59,7 @@ const command = () =>
       new Option("--only <stage>", "train this alone, beside the other: then finish with --as-it-stands").choices([
         "vae",
         "unet",
+        "decoder",
       ]),
     )
     .option("--fresh", "begin anew even if there is a checkpoint")
@@ -65,11 +69,12 @@ const command = () =>
     .option("--plot <file>", "where the plot goes", join(project, "docs/generator-training.png"))
     .addHelpText("after", "\nExample: npm run train:generator -- --steps 12000 --threads 2");
 
-const settingsFrom = ({ seed, vaeSteps, steps, batch, rate }: Options): GeneratorSettings => ({
+const settingsFrom = ({ seed, vaeSteps, steps, decoderSteps, batch, rate }: Options): GeneratorSettings => ({
   seed,
   sizes: { textWidth: 96, textDepth: 2, unet: [48, 96, 96], vae: [16, 32, 48] },
   vae: { steps: vaeSteps, batch: 8, peak: 2e-3, warmUp: 50 },
   unet: { steps, batch, peak: rate, warmUp: 200 },
+  decoder: { steps: decoderSteps, batch: 8, peak: 5e-4, warmUp: 50 },
 });
 
 /** A stage as it runs: what it has learned, and what is told of it. */
@@ -84,16 +89,19 @@ export async function main(args: readonly string[]): Promise<number> {
   const courses = { vae: await courseOf("vae", settings, options), unet: await courseOf("unet", settings, options) };
   if (trains("vae", options)) await learnVae(settings, courses.vae, options);
   if (trains("unet", options)) await learnUnet(settings, courses, options);
-  if (!options.only) await finish(settings, courses, options);
+  const begun = { state: { step: 0, parameters: courses.vae.state.parameters }, trace: [] };
+  const decoder = await courseOf("decoder", settings, options, begun);
+  if (trains("decoder", options)) await learnDecoder(settings, courses.unet, decoder, options);
+  if (!options.only) await finish(settings, { ...courses, decoder }, options);
   return 0;
 }
 
 const trains = (stage: Stage, { asItStands, only }: Options) => !asItStands && (only ?? stage) === stage;
 
-async function courseOf(stage: Stage, settings: GeneratorSettings, options: Options): Promise<Course> {
+async function courseOf(stage: Stage, settings: GeneratorSettings, options: Options, begun?: Course): Promise<Course> {
   const kept = options.fresh ? undefined : await readStage(options.work, settings, stage);
   if (kept) say(`Going on from step ${kept.state.step} of ${stage}.safetensors in ${options.work}.`);
-  return kept ?? { state: startStage(settings, stage), trace: [] };
+  return kept ?? begun ?? { state: startStage(settings, stage), trace: [] };
 }
 
 async function learnVae(settings: GeneratorSettings, course: Course, options: Options): Promise<void> {
@@ -106,7 +114,11 @@ async function learnVae(settings: GeneratorSettings, course: Course, options: Op
 }
 
 /** Its pictures are examined through the autoencoder as it is by then: the two may be trained side by side. */
-async function learnUnet(settings: GeneratorSettings, courses: Record<Stage, Course>, options: Options): Promise<void> {
+async function learnUnet(
+  settings: GeneratorSettings,
+  courses: Record<"vae" | "unet", Course>,
+  options: Options,
+): Promise<void> {
   const painter = await Painter.build(settings.sizes, options.threads);
   const steps = trainUnet(settings, courses.unet.state, options.threads);
   await follow("unet", steps, settings, courses.unet, options, async (parameters) => {
@@ -116,6 +128,25 @@ async function learnUnet(settings: GeneratorSettings, courses: Record<Stage, Cou
     return shareOf(drawn[heldOut]);
   });
   await painter.release();
+}
+
+async function learnDecoder(
+  settings: GeneratorSettings,
+  unet: Course,
+  course: Course,
+  options: Options,
+): Promise<void> {
+  const { parameters } = unet.state;
+  const { sketch, release } = await sketcher(settings.sizes, parameters, settings.decoder.batch, options.threads);
+  const painter = await Painter.build(settings.sizes, options.threads);
+  const steps = trainDecoder(settings, course.state, sketch, options.threads);
+  await follow("decoder", steps, settings, course, options, async (decoder) => {
+    const drawn = await painter.examine({ ...parameters, ...decoder }, 96, settings.seed);
+    say(`  right: ${describeDrawn(drawn)}`);
+    return shareOf(drawn[heldOut]);
+  });
+  await painter.release();
+  await release();
 }
 
 /** Runs a stage to its end: a line every few steps, an examination and a checkpoint now and then. */
@@ -146,20 +177,20 @@ async function follow(
 /** The last examination on many sentences, and the files. */
 async function finish(settings: GeneratorSettings, courses: Record<Stage, Course>, options: Options): Promise<void> {
   const { sizes, seed } = settings;
-  const parameters = { ...courses.unet.state.parameters, ...courses.vae.state.parameters };
+  const parameters = { ...courses.unet.state.parameters, ...courses.decoder.state.parameters };
   const painter = await Painter.build(sizes, options.threads);
   const drawn = await painter.examine(parameters, options.tests, seed + 1);
   await painter.release();
-  const coded = await examineVae(sizes, courses.vae.state.parameters, options.tests, options.threads);
+  const coded = await examineVae(sizes, courses.decoder.state.parameters, options.tests, options.threads);
   say(`Pictures right after coding and decoding: ${percent(coded)}.`);
   say(["Sentences drawn right at one try:", describeDrawn(drawn, "\n  ")].join("\n  "));
   await writePipeline(options.out, sizes, parameters);
   const record = {
     settings,
-    reached: { vae: courses.vae.state.step, unet: courses.unet.state.step },
+    reached: { vae: courses.vae.state.step, unet: courses.unet.state.step, decoder: courses.decoder.state.step },
     coded,
     drawn,
-    trace: { vae: courses.vae.trace, unet: courses.unet.trace },
+    trace: { vae: courses.vae.trace, unet: courses.unet.trace, decoder: courses.decoder.trace },
   };
   await writeFile(join(options.out, "training.json"), `${JSON.stringify(record, null, 1)}\n`);
   await mkdir(join(options.plot, ".."), { recursive: true });

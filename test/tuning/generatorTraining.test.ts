@@ -36,6 +36,7 @@ const settings: GeneratorSettings = {
   sizes: { textWidth: 16, textDepth: 1, unet: [8, 16, 16], vae: [8, 8, 16] },
   vae: { steps: 30, batch: 2, peak: 1e-2, warmUp: 2 },
   unet: { steps: 6, batch: 2, peak: 4e-3, warmUp: 2 },
+  decoder: { steps: 10, batch: 2, peak: 1e-2, warmUp: 2 },
 };
 
 const folders: string[] = [];
