@@ -47,7 +47,7 @@ const command = () =>
     .description("Trains the text-to-image model of the built-in shapes world.")
     .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 7500)
     .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
-    .option("--decoder-steps <n>", "steps in which the autoencoder learns from what the U-Net paints", Number, 3000)
+    .option("--decoder-steps <n>", "steps in which the autoencoder learns from what the U-Net paints", Number, 1200)
     .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
     .option("--seed <n>", "seed of weights and data", Number, 1)
