@@ -46,7 +46,7 @@ const command = () =>
   new Command("train:generator")
     .description("Trains the text-to-image model of the built-in shapes world.")
     .option("--vae-steps <n>", "steps of the autoencoder, which comes first", Number, 7500)
-    .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12000)
+    .option("--steps <n>", "steps of text encoder and U-Net; when going on, there may be more or fewer", Number, 12500)
     .option("--decoder-steps <n>", "steps in which the autoencoder learns from what the U-Net paints", Number, 1200)
     .option("--batch <n>", "pictures in a step", Number, 12)
     .option("--rate <x>", "highest learning rate", Number, 1e-3)
@@ -67,7 +67,7 @@ const command = () =>
     .option("--work <folder>", "where checkpoints lie", join(project, ".cache/train-generator"))
     .option("--out <folder>", "where the trained model goes", join(project, "assets/shapes/generator"))
     .option("--plot <file>", "where the plot goes", join(project, "docs/generator-training.png"))
-    .addHelpText("after", "\nExample: npm run train:generator -- --steps 12000 --threads 2");
+    .addHelpText("after", "\nExample: npm run train:generator -- --threads 2");
 
 const settingsFrom = ({ seed, vaeSteps, steps, decoderSteps, batch, rate }: Options): GeneratorSettings => ({
   seed,
