@@ -95,9 +95,9 @@ function specialPattern(tokens: readonly string[]): RegExp {
 const cleanings: Readonly<Record<Cleaning, (text: string) => string>> = {
   /** CLIPTokenizer where the ftfy package is installed: with A1111, Forge and ReNO. */
   ftfy: (text) => fixText(text).replace(SPACES, " ").trim().toLowerCase(),
-  /** CLIPTokenizer where it is not, as with ComfyUI: BERT's cleaning, with accents and punctuation left alone. */
+  /** CLIPTokenizer where it is not, as with ComfyUI on transformers before 5: BERT's cleaning, with accents and punctuation left alone. */
   basic: (text) => text.replace(DROPPED, "").replace(CHINESE, " $& ").normalize("NFC").toLowerCase(),
-  /** CLIPTokenizerFast, as transformers' CLIPProcessor has it. */
+  /** CLIPTokenizerFast, as transformers' CLIPProcessor has it; from transformers 5 on every CLIPTokenizer. */
   fast: (text) => lowerEach(text.normalize("NFC").replace(SPACES, " ")),
 };
 

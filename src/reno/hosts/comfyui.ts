@@ -2,11 +2,12 @@
 
 import type { ImageMetadata } from "../../metadata/index.ts";
 import type { JsonObject } from "../../metadata/json.ts";
+import type { Cleaning } from "../clipTokenizer.ts";
 import { noise } from "../noise/index.ts";
 import type { OneStep, PredictionType } from "../oneStep.ts";
 import type { Conditioning, Embedding, Pipeline } from "../pipeline.ts";
 import { joined } from "../prompt/chunk.ts";
-import { chunks, emphasized, emptyChunk, hasWeights, namesEmbeddings } from "../prompt/comfyui.ts";
+import { chunks, cleaningsOf, emphasized, emptyChunk, hasWeights, namesEmbeddings } from "../prompt/comfyui.ts";
 import { alphasCumprod } from "../schedule.ts";
 import { type Drawing, drawings, type Steer } from "./comfyGraph.ts";
 import { type Candidate, known, type LatentShape, notOneStep, type Recipe, type RecipeOptions } from "./making.ts";
@@ -20,7 +21,7 @@ export function comfyRecipe(metadata: ImageMetadata, graph: JsonObject, options:
   const failures: unknown[] = [];
   const recipes = read.flatMap((drawing) => {
     try {
-      return [recipe(drawing, options.anySteps ?? false)];
+      return recipesOf(drawing, options.anySteps ?? false);
     } catch (error) {
       failures.push(error);
       return [];
@@ -34,7 +35,13 @@ export function comfyRecipe(metadata: ImageMetadata, graph: JsonObject, options:
   return { ...first!, notes: [...first!.notes, ...sizeNote(first!, width, height)], others: same };
 }
 
-function recipe(drawing: Drawing, anySteps: boolean): Recipe {
+/** One for each way in which the prompts may have been cleaned. */
+function recipesOf(drawing: Drawing, anySteps: boolean): Recipe[] {
+  const texts = textOf(drawing.positive) + (drawing.negative ? textOf(drawing.negative) : "");
+  return cleaningsOf(texts).map((cleaning) => recipe(drawing, anySteps, cleaning));
+}
+
+function recipe(drawing: Drawing, anySteps: boolean, cleaning: Cleaning): Recipe {
   if (!anySteps) stepOf(drawing, { alphasCumprod: alphasCumprod(), predictionType: "epsilon" }); // throws if it is none
   const { width, height } = drawing.latents;
   const [prompt, negativePrompt] = [textOf(drawing.positive), drawing.negative ? textOf(drawing.negative) : ""];
@@ -50,7 +57,7 @@ function recipe(drawing: Drawing, anySteps: boolean): Recipe {
     height,
     notes: [...drawing.notes, ...(embeddings ? ["The prompt names embeddings, which are not applied."] : [])],
     rounding: "down",
-    condition: async (pipeline) => known(await condition(drawing, pipeline, anySteps)),
+    condition: async (pipeline) => known(await condition(drawing, { pipeline, cleaning }, anySteps)),
     noises: (shape) => candidates(drawing, shape),
     others: [],
   };
@@ -152,23 +159,29 @@ function turbo({ steps, denoise }: Drawing["levels"], table: SigmaTable): number
 
 // ---- the conditioning
 
-async function condition(drawing: Drawing, pipeline: Pipeline, anySteps: boolean): Promise<Conditioning> {
-  const positive = await encode(drawing.positive, pipeline);
+interface Reader {
+  readonly pipeline: Pipeline;
+  readonly cleaning: Cleaning;
+}
+
+async function condition(drawing: Drawing, reader: Reader, anySteps: boolean): Promise<Conditioning> {
+  const { pipeline } = reader;
+  const positive = await encode(drawing.positive, reader);
   if (anySteps) return { positive, guidance: 1, step: pipeline.step };
   const step = stepOf(drawing, pipeline);
   const { cfg, negative } = drawing;
   // samplers.py leaves the negative prompt out where cfg is 1, within Python's math.isclose.
   if (!negative || Math.abs(cfg - 1) <= 1e-9) return { positive, guidance: 1, step };
-  return { positive, negative: await encode(negative, pipeline), guidance: cfg, step };
+  return { positive, negative: await encode(negative, reader), guidance: cfg, step };
 }
 
-async function encode(steer: Steer, pipeline: Pipeline): Promise<Embedding> {
-  if (steer.do === "text") return encodeText(steer.text, steer.stopAt, pipeline);
+async function encode(steer: Steer, reader: Reader): Promise<Embedding> {
+  if (steer.do === "text") return encodeText(steer.text, steer.stopAt, reader);
   if (steer.do === "zero") {
-    const { data, tokens, width } = await encode(steer.of, pipeline);
+    const { data, tokens, width } = await encode(steer.of, reader);
     return { data: new Float32Array(data.length), tokens, width };
   }
-  const [to, from] = [await encode(steer.parts[0], pipeline), await encode(steer.parts[1], pipeline)];
+  const [to, from] = [await encode(steer.parts[0], reader), await encode(steer.parts[1], reader)];
   return steer.do === "concat" ? joined([to, from]) : averaged(to, from, steer.share);
 }
 
@@ -178,10 +191,10 @@ const averaged = (to: Embedding, from: Embedding, share: number): Embedding => (
   data: to.data.map((value, i) => value * share + (from.data[i] ?? 0) * (1 - share)),
 });
 
-async function encodeText(text: string, stopAt: number | null, pipeline: Pipeline): Promise<Embedding> {
+async function encodeText(text: string, stopAt: number | null, { pipeline, cleaning }: Reader): Promise<Embedding> {
   const { tokenizer } = pipeline;
   const options = { skipLayers: skippedLayers(stopAt, pipeline) };
-  const parts = chunks(text, tokenizer);
+  const parts = chunks(text, tokenizer, cleaning);
   const states = await pipeline.encodeChunks(
     parts.map(({ ids }) => ids),
     options,

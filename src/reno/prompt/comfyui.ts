@@ -1,7 +1,7 @@
 // Prompts as ComfyUI weighs and cuts them (a125cd84, comfy/sd1_clip.py): only round brackets weigh, a weight in them is the weight
 // and not a factor, and a token's states move away from those of the empty prompt.
 
-import type { ClipTokenizer } from "../clipTokenizer.ts";
+import type { Cleaning, ClipTokenizer } from "../clipTokenizer.ts";
 import type { Embedding } from "../pipeline.ts";
 import type { WeightedText } from "./a1111.ts";
 import type { Chunk } from "./chunk.ts";
@@ -83,11 +83,15 @@ function wordsOf(text: string): string[] {
 /** Pieces with fewer tokens are not cut in two, but begin the next chunk. */
 const largePiece = 8;
 
+/** How ComfyUI's tokenizer cleans a prompt, by its transformers: from version 5 on, and before. Plain English comes out the same. */
+export const cleaningsOf = (prompt: string): Cleaning[] =>
+  /^[\x20-\x7e]*$/.test(prompt) ? ["fast"] : ["fast", "basic"];
+
 /** Chunks of at most 75 tokens between begin and end, padded; a piece is what has one weight. */
-export function chunks(prompt: string, tokenizer: ClipTokenizer): Chunk[] {
+export function chunks(prompt: string, tokenizer: ClipTokenizer, cleaning: Cleaning = "fast"): Chunk[] {
   const { begin, length } = tokenizer;
   const pieces = weighted(prompt).flatMap(({ text, weight }) =>
-    wordsOf(text).map((word) => ({ ids: tokenizer.encode(word, { cleaning: "basic", padIsText: true }), weight })),
+    wordsOf(text).map((word) => ({ ids: tokenizer.encode(word, { cleaning, padIsText: true }), weight })),
   );
   const open: { ids: number[]; weights: number[] }[] = [{ ids: [begin], weights: [1] }];
   for (const { ids, weight } of pieces) {

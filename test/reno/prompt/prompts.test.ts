@@ -1,7 +1,11 @@
 // Prompts as Forge and ComfyUI read them.
 
 import { expect, test } from "vitest";
+import { type Cleaning, clipTokenizer } from "../../../src/reno/clipTokenizer.ts";
+import { clipVocabulary } from "../../../src/reno/clipVocabulary.ts";
 import * as a1111 from "../../../src/reno/prompt/a1111.ts";
+import type { Chunk } from "../../../src/reno/prompt/chunk.ts";
+import * as comfyui from "../../../src/reno/prompt/comfyui.ts";
 import { largestDifference } from "../../support/compare.ts";
 import { emphasis, readings, wanted } from "../../support/hostPrompts.ts";
 
@@ -19,4 +23,18 @@ test("a mean that is nothing but rounding gives no factor", () => {
     a1111.emphasized([{ data, tokens: 4, width: 2 }], [{ ids: [1, 5, 6, 2], weights }], "Original").factor;
   expect(factorOf(1, 1.3, 1, 1)).toBeNull();
   expect(factorOf(1, 1, 1, 1)).toBe(1);
+});
+
+test("ComfyUI on transformers 5 leaves Chinese characters in their words; before, each was one", () => {
+  const tokenizer = clipTokenizer(clipVocabulary());
+  const prompt = "ein Café, 猫と犬 it's";
+  const read = (cleaning: Cleaning) => {
+    const [{ ids }] = comfyui.chunks(prompt, tokenizer, cleaning) as [Chunk];
+    return ids.slice(1, ids.indexOf(tokenizer.end));
+  };
+  // CLIPTokenizer of transformers 5.23.0 on ComfyUI's sd1_tokenizer
+  expect(read("fast")).toEqual([24524, 15304, 267, 163, 234, 104, 34671, 163, 232, 361, 585, 568]);
+  expect(read("basic")).not.toEqual(read("fast"));
+  expect(comfyui.cleaningsOf(prompt)).toEqual(["fast", "basic"]);
+  expect(comfyui.cleaningsOf("a (red:1.3) house")).toEqual(["fast"]);
 });
