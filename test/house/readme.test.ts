@@ -13,6 +13,7 @@ const pages = [
   "docs/adding-a-model.md",
   "docs/adding-a-reward.md",
   "docs/pitfalls.md",
+  "docs/efficacy.md",
   "docs/fidelity.md",
 ];
 
