@@ -4,7 +4,9 @@ import { join, parse } from "node:path";
 import sharp from "sharp";
 import { fittingPlan } from "../reno/memoryPlan.ts";
 import { loadReward } from "../scoring/loadReward.ts";
+import type { RewardSpec } from "../scoring/registry.ts";
 import { check, type Verdict } from "../shapes/check.ts";
+import { rewardsOf } from "./options.ts";
 import { originOf } from "./origin.ts";
 import { refineProgress } from "./refineProgress.ts";
 import { type RunResult, runRefinement } from "./refineRun.ts";
@@ -23,7 +25,8 @@ export async function refineWeakest(
   { model, reward, iterations, signal }: { model: string; reward: string; iterations: number; signal: AbortSignal },
 ): Promise<DemoRefinement> {
   const progress = refineProgress(iterations);
-  const judge = await loadReward(reward);
+  const { name, path }: RewardSpec = (await rewardsOf({ reward: [reward] }))[0]!.spec;
+  const judge = await loadReward(name, { weights: path });
   const origin = await originOf(file, { model }, progress.say);
   const out = join(parse(file).dir, `${parse(file).name}-refined.png`);
   try {

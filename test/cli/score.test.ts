@@ -295,24 +295,3 @@ test("int8 scores are near the exact ones and say so; near a limit the exact one
   expect(near.every(({ approximate }) => approximate === undefined)).toBe(true);
   expect(decided.map(({ kept }) => kept)).toEqual(scores.map((value) => value >= limit));
 });
-
-test("the demo's steps all happen: pictures with prompts, scores in them, a sheet", async () => {
-  const { main } = await import("../../src/cli/demo.ts");
-  const written: string[] = [];
-  const write = process.stdout.write;
-  process.stdout.write = ((text: string) => written.push(text) > 0) as typeof write;
-  try {
-    expect(await main(["--out", folder, "--reward", reward])).toBe(0);
-  } finally {
-    process.stdout.write = write;
-  }
-  const pictures = await files("pictures");
-  expect(pictures.length).toBe(12);
-  for (const name of pictures) {
-    const metadata = await readMetadata(join(folder, "pictures", name));
-    expect(metadata.prompt).toBe("a red circle left of a blue square");
-    expect(Object.keys(metadata.scores)).toEqual(["ImageReward"]);
-  }
-  expect((await readMetadata(join(folder, "contact-sheet.png"))).format).toBe("png");
-  expect(written.join("")).toContain("finds 4 of 12 pictures right and sharp");
-});
