@@ -1,5 +1,7 @@
 // A graph value: something with a shape and a dtype that a node makes, a caller feeds, or a file holds.
 
+import { float16Bits } from "./half.ts";
+
 /** What a value's elements are, by the names NumPy and PyTorch use. */
 export type DType = "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "int8" | "uint8" | "bool";
 
@@ -105,28 +107,6 @@ function encode(numbers: ArrayLike<number>, dtype: DType): Uint8Array {
   const array = encoders[dtype]?.(numbers);
   if (!array) throw new TypeError(`A constant of dtype ${dtype} cannot be written; write float32 and cast it.`);
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** IEEE 754 binary16, rounded to nearest even. */
-function float16Bits(value: number): number {
-  scratch.setFloat32(0, value);
-  const bits = scratch.getUint32(0);
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = Math.abs(value);
-  if (Number.isNaN(value)) return sign | 0x7e00;
-  if (magnitude >= 65520) return sign | 0x7c00;
-  const exponent = Math.max(Math.floor(Math.log2(magnitude || 2 ** -24)), -14);
-  const quantum = 2 ** (exponent - 10);
-  const steps = roundHalfEven(magnitude / quantum); // up to 2048: a carry into the exponent adds up rightly
-  return sign | (steps < 1024 ? steps : ((exponent + 14) << 10) + steps);
-}
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }
 
 export const elementCount = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);

@@ -4,6 +4,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import sharp from "sharp";
 import { MetadataError } from "../errors.ts";
+import { float16Bits } from "../graph/index.ts";
 import type { Edit } from "../metadata/carriers/carrier.ts";
 import { readCarriers } from "../metadata/carriers/carrier.ts";
 import { chunkData, png, withChunk } from "../metadata/carriers/png.ts";
@@ -97,9 +98,9 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uin
 
 /** The bits of each number, if every one of them is a float16. */
 function toFloat16(data: Float32Array): Uint16Array | undefined {
-  const bits = new Map<number, number>();
-  for (const [i, value] of [...valuesOf("float16")!].entries()) if (!bits.has(value)) bits.set(value, i);
-  return data.every((value) => bits.has(value)) ? Uint16Array.from(data, (value) => bits.get(value)!) : undefined;
+  const values = valuesOf("float16")!;
+  const bits = Uint16Array.from(data, float16Bits);
+  return data.every((value, i) => value === values[bits[i]!]) ? bits : undefined;
 }
 
 /** The noise in a picture of ours; undefined where the file has none. */

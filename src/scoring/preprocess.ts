@@ -2,6 +2,7 @@
 // Resize(n, BICUBIC), CenterCrop(n), convert("RGB"), ToTensor, Normalize. Resizing comes before the conversion, in Pillow's own
 // mode: converting first differs by up to 243 of 255.
 
+import { roundHalfEven } from "../graph/index.ts";
 import { bandsOf, type DecodedImage, toRgb } from "./decode.ts";
 import {
   premultiply,
@@ -22,13 +23,6 @@ export function resizedSize({ width, height }: Size, side: number): Size {
   return width <= height
     ? { width: side, height: Math.trunc((side * height) / width) }
     : { width: Math.trunc((side * width) / height), height: side };
-}
-
-/** Python's round: a half goes to the even neighbour. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }
 
 /** torchvision's CenterCrop. */

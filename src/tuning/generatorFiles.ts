@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { float16Bits } from "../graph/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { readFloat32 } from "../weights/read.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
@@ -140,25 +141,5 @@ export async function writePipeline(folder: string, sizes: GeneratorSizes, param
   }
 }
 
-const bits = new Uint32Array(1);
-const number = new Float32Array(bits.buffer);
-
-/** The bits of the nearest float16 numbers, ties to even (IEEE 754-2019, 4.3.1); what is too large becomes infinite. */
+/** The bits of the nearest float16 numbers. */
 export const toFloat16 = (values: Float32Array): Uint16Array => Uint16Array.from(values, float16Bits);
-
-function float16Bits(value: number): number {
-  number[0] = value;
-  const sign = (bits[0]! >>> 16) & 0x8000;
-  const size = Math.abs(number[0]!);
-  if (Number.isNaN(size)) return 0x7e00;
-  if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24); // without a leading one
-  if (size >= 65520) return sign | 0x7c00;
-  const exponent = Math.floor(Math.log2(size));
-  return sign | (((exponent + 14) << 10) + roundToEven((size / 2 ** exponent) * 2 ** 10)); // a carry runs into the exponent
-}
-
-function roundToEven(x: number): number {
-  const below = Math.floor(x);
-  const rest = x - below;
-  return below + (rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? 1 : 0);
-}

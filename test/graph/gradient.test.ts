@@ -182,6 +182,8 @@ const notDifferentiable = [
     "memoryOf",
     "bytesOf",
     "computedIn", // in test/graph/precision.test.ts
+    "float16Bits",
+    "roundHalfEven",
     "chooseDType",
   ],
 ];

@@ -1,15 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { roundHalfEven } from "../../src/graph/index.ts";
 import { bandsOf, type DecodedImage, type Mode } from "../../src/scoring/decode.ts";
 import type { Samples } from "../../src/scoring/pilResize.ts";
-import {
-  centerWindow,
-  pixelsForScoring,
-  preprocess,
-  resizedSize,
-  roundHalfEven,
-} from "../../src/scoring/preprocess.ts";
+import { centerWindow, pixelsForScoring, preprocess, resizedSize } from "../../src/scoring/preprocess.ts";
 
 interface Case {
   mode: Mode;
