@@ -18,10 +18,12 @@ import {
   trainUnet,
   trainVae,
 } from "./generatorTraining.ts";
+import { Meter, pointsOf, round, say } from "./meter.ts";
 import { plotPng } from "./plot.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 const traceEvery = 50; // steps
+const measured = ["loss", "norm", "reading", "laying"] as const;
 
 interface Options {
   vaeSteps: number;
@@ -158,14 +160,14 @@ async function follow(
   options: Options,
   examine: (parameters: StageState["parameters"]) => Promise<number>,
 ): Promise<void> {
-  const meter = new Meter(settings[stage].steps);
+  const meter = new Meter(settings[stage].steps, measured);
   for await (const progress of steps) {
     meter.note(progress);
     const isLast = progress.step === settings[stage].steps;
     if (progress.step % traceEvery === 0 || isLast) {
-      const { entry, line } = meter.read();
+      const { entry, pace } = meter.read(2);
       trace.push(entry);
-      say(line);
+      say(`${describeTrace(entry, settings[stage].steps)}  ${pace}`);
       if (progress.step % options.examineEvery === 0 || isLast)
         trace[trace.length - 1] = { ...entry, right: round(await examine(state.parameters)) };
     }
@@ -206,50 +208,19 @@ const describeDrawn = (drawn: Drawn, separator = ", "): string =>
     .join(separator);
 
 function curvesOf(trace: readonly StageTrace[]) {
-  const points = (of: (entry: StageTrace) => number | undefined) =>
-    trace.flatMap((entry): [number, number][] => (of(entry) === undefined ? [] : [[entry.step, of(entry)!]]));
   return {
     title: "The shapes generator: learning to draw in one step",
     xLabel: "steps",
     low: 0,
     high: 1,
     curves: [
-      { label: "loss", colour: "#c0392b", points: points(({ loss }) => loss) },
-      { label: "drawn right, held out", colour: "#1e8449", points: points(({ right }) => right) },
+      { label: "loss", colour: "#c0392b", points: pointsOf(trace, ({ loss }) => loss) },
+      { label: "drawn right, held out", colour: "#1e8449", points: pointsOf(trace, ({ right }) => right) },
     ],
   };
 }
 
-/** Averages over the steps since the last line, the rate, and the time left at that rate. */
-class Meter {
-  readonly #total: number;
-  #notes: StageProgress[] = [];
-  #since = performance.now();
-
-  constructor(total: number) {
-    this.#total = total;
-  }
-
-  note(progress: StageProgress): void {
-    this.#notes.push(progress);
-  }
-
-  read(): { entry: StageTrace; line: string } {
-    const rate = this.#notes.length / ((performance.now() - this.#since) / 1000);
-    const { step } = this.#notes.at(-1)!;
-    const mean = (key: "loss" | "norm" | "reading" | "laying") =>
-      round(this.#notes.reduce((sum, note) => sum + (note[key] ?? 0), 0) / this.#notes.length);
-    const entry = { step, loss: mean("loss"), norm: mean("norm"), reading: mean("reading"), laying: mean("laying") };
-    this.#notes = [];
-    this.#since = performance.now();
-    const left = (this.#total - step) / rate;
-    const time = `${Math.floor(left / 60)} min ${Math.floor(left % 60)} s left`;
-    return {
-      entry,
-      line: `${step}/${this.#total}  loss ${entry.loss.toFixed(4)}  reading ${entry.reading.toFixed(3)}  laying ${entry.laying.toFixed(3)}  ${rate.toFixed(2)} steps/s  ${time}`,
-    };
-  }
-}
-
-const round = (x: number) => Math.round(x * 1e4) / 1e4;
-const say = (line: string) => process.stderr.write(`${line}\n`);
+const describeTrace = (
+  { step, loss, reading, laying }: Record<(typeof measured)[number] | "step", number>,
+  total: number,
+) => `${step}/${total}  loss ${loss.toFixed(4)}  reading ${reading.toFixed(3)}  laying ${laying.toFixed(3)}`;

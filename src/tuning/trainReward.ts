@@ -9,13 +9,15 @@ import { side } from "../shapes/scene.ts";
 import { embeddingRows, vocabularyFile } from "../shapes/vocabulary.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 import { describeEvaluation, type Evaluation, Examiner, percent } from "./evaluation.ts";
+import { Meter, pointsOf, round, say } from "./meter.ts";
 import { plotPng } from "./plot.ts";
 import { readTraining, standardiseHead, type Trace, writeTraining } from "./rewardFiles.ts";
-import { type Progress, startState, type TrainingSettings, type TrainingState, train } from "./rewardTraining.ts";
+import { startState, type TrainingSettings, type TrainingState, train } from "./rewardTraining.ts";
 import { rewardShapes } from "./rewardWeights.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 const traceEvery = 50; // steps
+const measured = ["ranking", "naming", "finding", "judging", "norm", "accuracy"] as const;
 
 interface Options {
   guidance: number;
@@ -95,13 +97,13 @@ async function learn(
 ): Promise<void> {
   const shapes = rewardShapes(settings.sizes);
   const quick = await Examiner.build(shapes, 160, settings.seed, options.threads);
-  const meter = new Meter(settings.steps);
+  const meter = new Meter(settings.steps, measured);
   for await (const progress of train(settings, state, options.threads)) {
     meter.note(progress);
     if (progress.step % traceEvery === 0) {
-      const { entry, line } = meter.read();
+      const { entry, pace } = meter.read(1);
       trace.push(entry);
-      say(line);
+      say(`${describeTrace(entry, settings.steps)}  ${pace}`);
     }
     if (progress.step % options.examineEvery === 0) {
       const { all, kinds } = await quick.examine(state.parameters);
@@ -163,64 +165,19 @@ const record = (
 });
 
 function curvesOf(trace: readonly Trace[]) {
-  const points = (of: (entry: Trace) => number | undefined) =>
-    trace.flatMap((entry): [number, number][] => (of(entry) === undefined ? [] : [[entry.step, of(entry)!]]));
   return {
     title: "The shapes reward model: learning to prefer",
     xLabel: "steps",
     low: 0,
     high: 1,
     curves: [
-      { label: "ranking loss", colour: "#c0392b", points: points(({ ranking }) => ranking) },
-      { label: "right order, training", colour: "#2471a3", points: points(({ accuracy }) => accuracy) },
-      { label: "right order, held out", colour: "#1e8449", points: points(({ heldOut }) => heldOut) },
+      { label: "ranking loss", colour: "#c0392b", points: pointsOf(trace, ({ ranking }) => ranking) },
+      { label: "right order, training", colour: "#2471a3", points: pointsOf(trace, ({ accuracy }) => accuracy) },
+      { label: "right order, held out", colour: "#1e8449", points: pointsOf(trace, ({ heldOut }) => heldOut) },
     ],
   };
-}
-
-/** Averages over the steps since the last line, the rate, and the time left at that rate. */
-class Meter {
-  readonly #total: number;
-  #notes: Progress[] = [];
-  #since = performance.now();
-
-  constructor(total: number) {
-    this.#total = total;
-  }
-
-  note(progress: Progress): void {
-    this.#notes.push(progress);
-  }
-
-  /** The averages, and a line that tells them. */
-  read(): { entry: Trace; line: string } {
-    const rate = this.#notes.length / ((performance.now() - this.#since) / 1000);
-    const { step } = this.#notes.at(-1)!;
-    const mean = (key: keyof Progress) =>
-      round(this.#notes.reduce((sum, note) => sum + note[key], 0) / this.#notes.length);
-    const entry = {
-      step,
-      ranking: mean("ranking"),
-      naming: mean("naming"),
-      finding: mean("finding"),
-      judging: mean("judging"),
-      norm: mean("norm"),
-      accuracy: mean("accuracy"),
-    };
-    this.#notes = [];
-    this.#since = performance.now();
-    return {
-      entry,
-      line: `${describeTrace(entry, this.#total)}  ${rate.toFixed(1)} steps/s  ${timeLeft((this.#total - step) / rate)}`,
-    };
-  }
 }
 
 const describeTrace = ({ step, ranking, naming, finding, judging, accuracy }: Trace, total: number): string =>
   `${step}/${total}  ranking ${ranking.toFixed(3)}  right ${(100 * accuracy).toFixed(1)} %  ` +
   `(naming ${naming.toFixed(2)} finding ${finding.toFixed(3)} judging ${judging.toFixed(2)})`;
-
-const timeLeft = (seconds: number): string => `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s left`;
-
-const round = (x: number) => Math.round(x * 1e4) / 1e4;
-const say = (line: string) => process.stderr.write(`${line}\n`);
