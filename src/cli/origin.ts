@@ -110,16 +110,8 @@ async function diffusersStart(pipeline: Pipeline, { prompt, negativePrompt, guid
   refuseTooLarge(pipeline, conditioning, size);
   const shape = pipeline.latentShape(size);
   const latents = given?.data ?? noise({ host: "diffusers", seed: seed!, shape });
-  const start = {
-    pipeline,
-    conditioning,
-    latents,
-    latentsGiven: given !== undefined,
-    prompt,
-    negativePrompt,
-    guidance,
-  };
-  return { ...start, seed, ...size, rounding: "nearest" as const };
+  const said = { prompt, negativePrompt, guidance, seed, ...size };
+  return { pipeline, conditioning, latents, latentsGiven: given !== undefined, ...said, rounding: "nearest" as const };
 }
 
 // ---- from a picture
@@ -154,19 +146,11 @@ async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Prom
   const { conditioning, latents, width, height, pixels, candidate, difference } = made;
   const seed = knownSeed(picture.metadata) === null && flags.seed === undefined ? undefined : recipe.seed;
   const { name: model } = pipeline;
-  const making = { prompt, negativePrompt, guidance, seed, width, height, model, version: version() };
+  const said = { prompt, negativePrompt, guidance, seed, width, height };
+  const making = { ...said, model, version: version() };
   const texts = isThatPicture ? await textsOf(picture.bytes, picture.metadata) : rewritten(metadata, making);
-  const start = {
-    pipeline,
-    conditioning,
-    latents,
-    latentsGiven: given !== undefined,
-    prompt,
-    negativePrompt,
-    guidance,
-  };
   const found = { pixels, rounding, candidate, ...(difference !== undefined && { difference }) };
-  return { ...start, seed, width, height, making, texts, ...found };
+  return { pipeline, conditioning, latents, latentsGiven: given !== undefined, ...said, making, texts, ...found };
 }
 
 /** --latents, else the noise that the file holds, unless a flag asks for another noise. */

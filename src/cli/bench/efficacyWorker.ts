@@ -4,6 +4,7 @@ import type { Session } from "../../graph/index.ts";
 import { loadPipeline } from "../../reno/loadPipeline.ts";
 import { layouts, runnerOf, sessionsOf } from "../../reno/memoryPlan.ts";
 import { type RefineOptions, type RefineStep, refine } from "../../reno/refine.ts";
+import { toBytes } from "../../reno/resultFile.ts";
 import type { StepPlan } from "../../reno/stepGraph.ts";
 import { loadReward } from "../../scoring/loadReward.ts";
 import { check } from "../../shapes/check.ts";
@@ -33,11 +34,6 @@ function shared(): StepPlan {
   };
 }
 
-const toBytes = ({ pixels, width, height }: RefineStep) =>
-  Uint8Array.from({ length: pixels.length }, (_, i) =>
-    Math.round(255 * pixels[(i % 3) * width * height + Math.floor(i / 3)]!),
-  );
-
 async function course(options: RefineOptions): Promise<Course> {
   const right: boolean[] = [];
   const reward: number[] = [];
@@ -45,7 +41,7 @@ async function course(options: RefineOptions): Promise<Course> {
   let best: RefineStep | undefined;
   for await (const step of refine(options)) {
     if (step.best) best = step;
-    right.push(step.best ? check(toBytes(step), options.prompt).right : right.at(-1)!);
+    right.push(step.best ? check(toBytes(step.pixels), options.prompt).right : right.at(-1)!);
     reward.push(Object.values(best!.rewards)[0]!);
     const looks = step.step + 1;
     if (looks === 1 || milestones.includes(looks as 10)) noise[looks] = noiseStatistics(best!.latents);

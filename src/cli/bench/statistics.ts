@@ -1,9 +1,11 @@
 // How far one list of scores is from another.
 
+import { spread as momentsOf } from "../../tuning/evaluation.ts";
+
 const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length;
 
 /** Standard deviation. */
-export const spread = (x: readonly number[]): number => Math.sqrt(mean(x.map((each) => (each - mean(x)) ** 2)));
+export const spread = (x: readonly number[]): number => momentsOf(x).deviation;
 
 export const rootMeanSquareError = (x: readonly number[], y: readonly number[]): number =>
   Math.sqrt(mean(x.map((each, i) => (each - y[i]!) ** 2)));
@@ -36,7 +38,7 @@ export interface NoiseStatistics {
 
 export function noiseStatistics(z: ArrayLike<number>): NoiseStatistics {
   const values = Array.from(z);
-  const [center, deviation] = [mean(values), spread(values)];
+  const { mean: center, deviation } = momentsOf(values);
   return {
     norm: Math.sqrt(mean(values.map((x) => x * x))),
     mean: center,
