@@ -9,7 +9,7 @@ import { builtInPipeline } from "../reno/loadPipeline.ts";
 import { fittingPlan } from "../reno/memoryPlan.ts";
 import { refineDefaults } from "../reno/refine.ts";
 import { byName, type WeightedReward } from "../reno/stepGraph.ts";
-import { parseTrace, type Trace, traceStep } from "../reno/trace.ts";
+import { differences, parseTrace, type Trace, traceStep } from "../reno/trace.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import { sameCheckpoint } from "../scoring/rewardName.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -105,6 +105,8 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
   try {
     const origin = await originOf(image, { ...flags, latents: flags.latents || undefined }, progress.say);
     const rewards = await loadRewards(origin, flags);
+    const settings = settingsOf(origin, flags, rewards);
+    if (earlier) refuseOtherRun(earlier, settings, flags.resume!);
     const judges = flags.dtype === "float16" ? await loadRewards(origin, { ...flags, dtype: "float32" }) : undefined;
     await origin.pipeline.unload(); // the steps' graph holds the model itself
     const out = flags.out ?? (await usualName(image, origin));
@@ -114,7 +116,7 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
       judges,
       texts: origin.texts,
       rounding: origin.rounding,
-      settings: settingsOf(origin, flags, rewards),
+      settings,
       out,
       trace: flags.trace,
       earlier,
@@ -136,21 +138,26 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
   }
 }
 
-/** What would silently be another run is refused. */
-async function readTrace(file: string, { optimizer, iterations }: RefineFlags): Promise<Trace> {
+async function readTrace(file: string, { iterations }: RefineFlags): Promise<Trace> {
   const text = await readFile(file, "utf8").catch((cause) => {
     throw new RequestError(`The trace ${file} can not be read: ${cause.message}.`, { hint: "Check the path.", cause });
   });
   const trace = parseTrace(text, file);
-  const { settings, steps, resume } = trace;
+  const { steps, resume } = trace;
   const wrong =
     (!resume && "holds no state to go on from") ||
-    (settings.optimizer !== optimizer && `is of a run by ${settings.optimizer}, but --optimizer is ${optimizer}`) ||
     (steps.length >= iterations && `has ${steps.length} steps, and --iterations asks for no more than ${iterations}`);
-  if (!wrong) return trace;
-  throw new RequestError(`The trace ${file} ${wrong}.`, {
-    hint: "Give the flags of that run, with more --iterations if it had come to its end.",
-  });
+  if (wrong) throw new RequestError(`The trace ${file} ${wrong}.`, { hint: flagsOfThatRun });
+  return trace;
+}
+
+const flagsOfThatRun = "Give the picture and flags of that run, with more --iterations if it had come to its end.";
+
+/** What would silently be another run; how long it is to be is the one thing that may change. */
+function refuseOtherRun({ settings }: Trace, now: Record<string, unknown>, file: string): void {
+  const different = differences(settings, { ...now, iterations: settings.iterations });
+  if (different.length === 0) return;
+  throw new RequestError(`The trace ${file} is of another run: ${different.join("; ")}.`, { hint: flagsOfThatRun });
 }
 
 /** A weight that was not written is ReNO's own for that reward. */

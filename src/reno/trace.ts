@@ -1,6 +1,7 @@
 // A run written down: its settings, the numbers of every step, which was best, and what it takes to go on.
 // Everything is in one JSON file; latents and the optimiser's memory are float32, little-endian, in base64.
 
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { RequestError } from "../errors.ts";
 import type { RefineState, RefineStep } from "./refine.ts";
@@ -37,6 +38,16 @@ function encoded(_: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   if (!(value instanceof Float32Array)) return value;
   return { float32: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") };
+}
+
+/** What of the settings of two runs is not the same, in words: "its seed was 5 and is 6 now". */
+export function differences(before: Trace["settings"], now: Trace["settings"]): string[] {
+  const written = JSON.parse(JSON.stringify(now, encoded)) as Record<string, unknown>; // as a trace would have it
+  const names = [...new Set([...Object.keys(before), ...Object.keys(written)])];
+  const told = (value: unknown) => (value === undefined ? "not given" : JSON.stringify(value));
+  return names
+    .filter((name) => !isDeepStrictEqual(before[name], written[name]))
+    .map((name) => `its ${name} was ${told(before[name])} and is ${told(written[name])} now`);
 }
 
 const numbers = z.object({ float32: z.base64() }).transform(({ float32 }, context) => {

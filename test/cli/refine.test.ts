@@ -26,7 +26,8 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const refine = (...flags: string[]) => runIn(folder, ["refine", ...flags]);
 /** One thread, which a busy machine runs sooner. */
-const withModel = () => ["--model", model, "--threads", "1", "--reward", "shapes", "--json"];
+const withModel = () => [...byModel(), "--reward", "shapes"];
+const byModel = () => ["--model", model, "--threads", "1", "--json"];
 
 /** A picture of the model's. */
 async function generated(): Promise<string> {
@@ -144,6 +145,20 @@ test("a run that goes on from its trace ends as one that was never stopped", asy
   expect(rest[2]).toMatchObject({ iterations: 4, best: whole[4].best });
   const over = await refine(...flags, "--iterations", "4", "--resume", "t.json");
   expect(over).toMatchObject({ code: 2, stderr: expect.stringContaining("t.json has 4 steps, and --iterations asks") });
+});
+
+test.each<[string, string[], string]>([
+  ["prompt", ["--prompt", "a green circle"], `its prompt was "${prompt}" and is "a green circle" now`],
+  ["seed", ["--seed", "6"], "its seed was 5 and is 6 now"],
+  ["optimiser", ["--optimizer", "adam"], 'its optimizer was "sgd" and is "adam" now'],
+  ["reward", ["--reward", "shapes=2"], 'its rewards was {"Shapes":1} and is {"Shapes":2} now'],
+])("a trace of another %s is not gone on from", async (_, changed, message) => {
+  const flags = ["--prompt", prompt, "--seed", "5", ...byModel(), "--iterations", "2", "--trace", "other.json"];
+  await refine(...flags, "--reward", "shapes", "--out", "other.png");
+  const reward = changed[0] === "--reward" ? [] : ["--reward", "shapes"];
+  const { code, stderr } = await refine(...flags, "--iterations", "3", "--resume", "other.json", ...reward, ...changed);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`The trace other.json is of another run: ${message}.`);
 });
 
 test("Ctrl-C ends it after the step in hand: the best so far and the trace are saved", async () => {
