@@ -7,8 +7,8 @@ import type { Pipeline } from "../reno/pipeline.ts";
 import { ownTexts, resultFile, toBytes } from "../reno/resultFile.ts";
 import { check, type Verdict } from "../shapes/check.ts";
 import { side } from "../shapes/scene.ts";
-import { version } from "./version.ts";
-import { writeWhole } from "./writeWhole.ts";
+import { version } from "../tasks/version.ts";
+import { writeWhole } from "../tasks/writeWhole.ts";
 
 export interface DemoPicture {
   readonly file: string;

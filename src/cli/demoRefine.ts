@@ -6,10 +6,10 @@ import { fittingPlan } from "../reno/memoryPlan.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import type { RewardSpec } from "../scoring/registry.ts";
 import { check, type Verdict } from "../shapes/check.ts";
+import { originOf } from "../tasks/origin.ts";
+import { type RunResult, runRefinement } from "../tasks/refineRun.ts";
 import { rewardsOf } from "./options.ts";
-import { originOf } from "./origin.ts";
 import { refineProgress } from "./refineProgress.ts";
-import { type RunResult, runRefinement } from "./refineRun.ts";
 
 export interface DemoRefinement {
   readonly file: string;

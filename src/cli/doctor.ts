@@ -12,8 +12,8 @@ import { partsOf } from "../reno/stepGraph.ts";
 import { gigabytes } from "../scoring/download.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import { renoirHome } from "../scoring/store.ts";
-import { reportModels } from "./models.ts";
-import { findHosts } from "./nearbyHosts.ts";
+import { reportModels } from "../tasks/models.ts";
+import { findHosts } from "../tasks/nearbyHosts.ts";
 import { jsonLine } from "./output.ts";
 import { type Probe, probeApart, probeHere } from "./probe.ts";
 

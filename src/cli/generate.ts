@@ -5,13 +5,14 @@ import type { Command } from "commander";
 import { RequestError } from "../errors.ts";
 import { noise } from "../reno/noise/index.ts";
 import { ownTexts, resultFile } from "../reno/resultFile.ts";
+import { type MakingFlags, nextSeed } from "../tasks/making.ts";
+import { type Origin, originOf } from "../tasks/origin.ts";
+import { freeName, writeWhole } from "../tasks/writeWhole.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { addMakingFlags, type MakingFlags, nextSeed } from "./making.ts";
+import { addMakingFlags } from "./makingFlags.ts";
 import { parseCount } from "./options.ts";
-import { type Origin, originOf } from "./origin.ts";
 import { jsonLine, printable } from "./output.ts";
 import { createProgress } from "./progress.ts";
-import { freeName, writeWhole } from "./writeWhole.ts";
 
 const help = `
 Each picture's file says how it was made, as A1111 writes it, so that hosts and \`renoir refine\` can read it. With --from the

@@ -1,6 +1,7 @@
 // The `renoir` command: its commands are listed here, one file each.
 
 import { Command, CommanderError } from "commander";
+import { version } from "../tasks/version.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerGenerate } from "./generate.ts";
 import { registerInfo } from "./info.ts";
@@ -10,7 +11,6 @@ import { registerRank } from "./rank.ts";
 import { registerRefine } from "./refine.ts";
 import { registerScore } from "./score.ts";
 import { exitStatus, messageOf } from "./usage.ts";
-import { version } from "./version.ts";
 import { registerWatch } from "./watch.ts";
 
 const commands = [

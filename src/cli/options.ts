@@ -7,7 +7,7 @@ import { checkLimits, type Limits } from "../scoring/filter.ts";
 import { rewards as knownRewards } from "../scoring/loadReward.ts";
 import type { RewardSpec } from "../scoring/registry.ts";
 import { parseRewardNames, type RewardName } from "../scoring/rewardName.ts";
-import type { Rejection } from "./reject.ts";
+import type { Rejection } from "../tasks/reject.ts";
 
 export interface RunFlags {
   readonly reward?: string[];

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import type { RenoirError } from "../errors.ts";
 import { SystemError } from "../errors.ts";
-import type { Rejected } from "./reject.ts";
+import type { Rejected } from "../tasks/reject.ts";
 
 /** A file's result as it is printed: CONTRACT's line, and what only some runs have. */
 export interface ScoreLine extends Rejected {

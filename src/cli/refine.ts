@@ -12,15 +12,16 @@ import { byName, type WeightedReward } from "../reno/stepGraph.ts";
 import { differences, parseTrace, type Trace, traceStep } from "../reno/trace.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import { sameCheckpoint } from "../scoring/rewardName.ts";
+import type { MakingFlags } from "../tasks/making.ts";
+import { type Origin, originOf } from "../tasks/origin.ts";
+import { type RunResult, runRefinement } from "../tasks/refineRun.ts";
+import { freeName } from "../tasks/writeWhole.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { addMakingFlags, type MakingFlags } from "./making.ts";
+import { addMakingFlags } from "./makingFlags.ts";
 import { collect, parseCount, parseNumber, rewardsOf } from "./options.ts";
-import { type Origin, originOf } from "./origin.ts";
 import { jsonLine, printable, scoreText } from "./output.ts";
 import { refineProgress } from "./refineProgress.ts";
-import { type RunResult, runRefinement } from "./refineRun.ts";
 import { messageOf } from "./usage.ts";
-import { freeName } from "./writeWhole.ts";
 
 const help = `
 From a picture's file come its prompt, seed, size, model and how its host read them; every flag given takes the place of what the

@@ -2,9 +2,9 @@
 
 import { writeScores } from "../metadata/index.ts";
 import { itemError } from "../scoring/scorer.ts";
+import { reject } from "../tasks/reject.ts";
 import type { Plan } from "./options.ts";
 import { errorBody, type ScoreLine } from "./output.ts";
-import { reject } from "./reject.ts";
 
 /** The line with what became of its picture. A picture whose score could not be written is not moved either: its owner decides. */
 export async function settle(

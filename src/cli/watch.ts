@@ -10,11 +10,11 @@ import { withinLimits } from "../scoring/filter.ts";
 import type { RewardRegistry } from "../scoring/registry.ts";
 import { rewardRegistry } from "../scoring/rewardRegistry.ts";
 import { isScored, type Outcome, type Scored, type ScoringReward, scoreAll } from "../scoring/scorer.ts";
+import { fallbackFolder } from "../tasks/reject.ts";
 import { isPicture } from "./files.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { addScoreFlags, inFloat32, type Plan, planOf, type ScoreFlags } from "./options.ts";
 import { errorBody, errorText, jsonLine, type Line, plainLine } from "./output.ts";
-import { fallbackFolder } from "./reject.ts";
 import { settle } from "./settle.ts";
 import { certain, lineOf, promptOf, rankingScore } from "./verdict.ts";
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { examine, type Finding } from "../../src/cli/doctor.ts";
-import { findHosts } from "../../src/cli/nearbyHosts.ts";
 import { probeHere } from "../../src/cli/probe.ts";
 import { addStored } from "../../src/scoring/store.ts";
+import { findHosts } from "../../src/tasks/nearbyHosts.ts";
 import { writeDiffusersFolder } from "../support/tinyPipelines.ts";
 
 let folder: string;

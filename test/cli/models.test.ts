@@ -5,8 +5,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { addModel, describeProgress, progressLine, pullModel, reportModels } from "../../src/cli/models.ts";
+import { describeProgress, progressLine } from "../../src/cli/models.ts";
 import { findStored, modelFolder, removeStored } from "../../src/scoring/store.ts";
+import { addModel, pullModel, reportModels } from "../../src/tasks/models.ts";
 
 /** A safetensors file with one tensor of 20,000 float32 numbers. */
 function checkpoint(): Buffer {

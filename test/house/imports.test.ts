@@ -13,6 +13,7 @@ const order = [
   "scoring",
   "reno",
   "tuning",
+  "tasks",
   "server",
   "extension",
   "cli",

@@ -4,9 +4,9 @@ import { cp, link, mkdir, mkdtemp, readFile, realpath, rename, rm, symlink, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { addModel, reportModels } from "../../src/cli/models.ts";
 import { loadPipeline } from "../../src/reno/loadPipeline.ts";
 import type { Pipeline } from "../../src/reno/pipeline.ts";
+import { addModel, reportModels } from "../../src/tasks/models.ts";
 import { type TensorToWrite, writeSafetensors } from "../../src/weights/safetensors.ts";
 import { largestDifference } from "../support/compare.ts";
 import { fixture, tensorsOf, writeDiffusersFolder, writeJson, writeSingleFile } from "../support/tinyPipelines.ts";

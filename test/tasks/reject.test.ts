@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { moveInto, reject } from "../../src/cli/reject.ts";
-import { freshFolder } from "./command.ts";
+import { moveInto, reject } from "../../src/tasks/reject.ts";
+import { freshFolder } from "../cli/command.ts";
 
 let folder: string;
 let away: string;
