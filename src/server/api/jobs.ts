@@ -71,6 +71,7 @@ export const jobStep = z.object({
   regularizer: z.number().optional(),
   gradientNorm: z.number().nullable().optional(),
   latentsNorm: z.number().optional(),
+  noiseSize: z.int().optional().describe("How many numbers the noise has: a Gaussian's norm is about its square root"),
   ms: z.number().optional(),
   best: z.boolean().optional().describe("Whether it is the best so far"),
   preview: z.string().optional().describe("Where the step's picture lies, as a path of this server"),
