@@ -1,0 +1,48 @@
+// A score in its bucket's colour, and with its bucket's mark, so that colour is not all that tells.
+
+import type { Bucket } from "../../../src/server/api/library.ts";
+import type { Settings } from "../../../src/server/api/system.ts";
+import { useSettings } from "../queries.ts";
+import classes from "./scoreBadge.module.css";
+
+export type Limits = Settings["limits"][string];
+
+/** Where the settings say nothing of a reward: ImageReward's scores have mean 0 and deviation 1, and so have those made like it. */
+const usualLimits: Limits = { weak: 0, great: 1 };
+
+/** Rewards are named `ImageReward` where they scored and `imagereward` where they are asked for. */
+export function limitsOf(settings: Settings | undefined, reward: string): Limits {
+  const same = Object.entries(settings?.limits ?? {}).find(([name]) => name.toLowerCase() === reward.toLowerCase());
+  return same?.[1] ?? usualLimits;
+}
+
+export function bucketOf(score: number | undefined, { weak, great }: Limits): Bucket {
+  if (score === undefined) return "unscored";
+  return score >= great ? "great" : score < weak ? "weak" : "ok";
+}
+
+export const bucketMarks: Record<Bucket, string> = { great: "▲", ok: "●", weak: "▼", unscored: "–" };
+
+/** Two digits tell pictures apart; all of them stand in the picture's details. */
+export const formatScore = (score: number) => score.toFixed(2).replace("-", "−");
+
+export interface ScoreBadgeProps {
+  readonly score: number | undefined;
+  readonly reward: string;
+  /** Default: the settings' limits for this reward. */
+  readonly limits?: Limits;
+  readonly showReward?: boolean;
+}
+
+export function ScoreBadge({ score, reward, limits, showReward = false }: ScoreBadgeProps) {
+  const { data: settings } = useSettings();
+  const bucket = bucketOf(score, limits ?? limitsOf(settings, reward));
+  const said = score === undefined ? `not scored by ${reward}` : `${reward} ${formatScore(score)}, ${bucket}`;
+  return (
+    <span className={classes.badge} data-bucket={bucket} role="img" aria-label={said}>
+      <span className={classes.mark}>{bucketMarks[bucket]}</span>
+      {showReward && <span className={classes.reward}>{reward}</span>}
+      {score === undefined ? "–" : formatScore(score)}
+    </span>
+  );
+}

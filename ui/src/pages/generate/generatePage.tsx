@@ -1,0 +1,5 @@
+import { Page } from "../../components/page.tsx";
+
+export function GeneratePage() {
+  return <Page title="Generate">{null}</Page>;
+}

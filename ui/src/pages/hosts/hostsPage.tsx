@@ -1,0 +1,5 @@
+import { Page } from "../../components/page.tsx";
+
+export function HostsPage() {
+  return <Page title="Hosts">{null}</Page>;
+}

@@ -1,0 +1,5 @@
+import { Page } from "../../components/page.tsx";
+
+export function LibraryPage() {
+  return <Page title="Library">{null}</Page>;
+}

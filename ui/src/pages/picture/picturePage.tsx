@@ -1,0 +1,5 @@
+import { Page } from "../../components/page.tsx";
+
+export function PicturePage() {
+  return <Page title="Picture">{null}</Page>;
+}

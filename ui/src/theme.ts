@@ -1,0 +1,29 @@
+// How the page looks: Mantine's theme. Colours that carry meaning (buckets, ground) are variables in theme.css.
+
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+/** The accent, a painter's violet: kept apart from the green, amber and red of the scores. White on shade 6 has a contrast of 6.3. */
+const violet: MantineColorsTuple = [
+  "#f2f0fc",
+  "#e2ddf7",
+  "#c5bcee",
+  "#a799e5",
+  "#8d7bdd",
+  "#7765d4",
+  "#5b4bc4",
+  "#4d3eac",
+  "#403492",
+  "#322976",
+];
+
+export const theme = createTheme({
+  primaryColor: "violet",
+  primaryShade: { light: 6, dark: 6 },
+  colors: { violet },
+  defaultRadius: "md",
+  fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif",
+  fontFamilyMonospace: "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace",
+  headings: { fontWeight: "650", sizes: { h1: { fontSize: "1.5rem" }, h2: { fontSize: "1.125rem" } } },
+  respectReducedMotion: true,
+  cursorType: "pointer",
+});
