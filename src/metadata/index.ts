@@ -7,5 +7,5 @@ export {
   readInfotext,
   setParameters,
 } from "./infotext.ts";
-export { readMetadata, withScores, writeScores } from "./metadata.ts";
+export { readBareInfotext, readMetadata, withScores, writeScores } from "./metadata.ts";
 export { scoreKey, scoreText } from "./scoreNames.ts";

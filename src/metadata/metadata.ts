@@ -20,8 +20,19 @@ export async function readMetadata(file: string | Uint8Array): Promise<ImageMeta
   const bytes = typeof file === "string" ? await readImageFile(file) : file;
   const sidecars = typeof file === "string" ? await readSidecars(file) : NO_SIDECARS;
   const source = await readSource(bytes, sidecars);
+  return describe(source, readScores(source, sidecars, bytes));
+}
+
+/** What a picture's file would say that held this infotext and nothing else. */
+export function readBareInfotext(infotext: string): ImageMetadata {
+  const carriers = [besideCarrier(infotext)];
+  const reading = readDialect(new Texts(carriers));
+  const read: ReadResult = { format: "unknown", carriers, warnings: [] };
+  return describe({ read, reading, warnings: [] }, { scores: new Map(reading?.scores), warnings: [] });
+}
+
+function describe(source: Source, scores: { scores: Map<string, number>; warnings: string[] }): ImageMetadata {
   const { read, reading } = source;
-  const scores = readScores(source, sidecars, bytes);
   return {
     format: read.format,
     host: reading?.host ?? null,

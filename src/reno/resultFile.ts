@@ -188,9 +188,20 @@ export async function textsOf(bytes: Uint8Array, metadata?: ImageMetadata): Prom
   const graph = format === "webp" ? comfyGraph(carriers) : [];
   const told = kept.some(([keyword]) => keyword === "parameters") || infotext === null || graph.length > 0;
   const texts: Text[] = told ? [...kept, ...graph] : [...kept, ["parameters", infotext]];
+  return texts.map(([keyword, text]): Text => [keyword, keyword === "parameters" ? scoreless(text, scores) : text]);
+}
+
+/** The same where infotext alone tells of a picture. */
+export const textsOfInfotext = (infotext: string, { scores }: ImageMetadata): Text[] => [
+  ["parameters", scoreless(infotext, scores)],
+];
+
+function scoreless(infotext: string, scores: ImageMetadata["scores"]): string {
   const names = [...Object.keys(scores).map((reward) => `${reward} Score`), ...otherScores];
-  const stale = names.map((name): [string, null] => [name, null]);
-  return texts.map(([keyword, text]): Text => [keyword, keyword === "parameters" ? setParameters(text, stale) : text]);
+  return setParameters(
+    infotext,
+    names.map((name): [string, null] => [name, null]),
+  );
 }
 
 /** Other tools' scores, which belong to the picture as it was as well. */

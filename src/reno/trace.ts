@@ -9,7 +9,10 @@ import type { RefineState, RefineStep } from "./refine.ts";
 export type TraceStep = Pick<
   RefineStep,
   "step" | "rewards" | "loss" | "regularizer" | "gradientNorm" | "latentsNorm" | "ms"
->;
+> & {
+  /** By rewards that only look on. */
+  readonly observed?: Readonly<Record<string, number>> | undefined;
+};
 
 export interface Trace {
   /** Whatever the caller wants to find again. */
@@ -65,6 +68,7 @@ const step = z.object({
   gradientNorm: z.number().nullable(),
   latentsNorm: z.number(),
   ms: z.number(),
+  observed: z.record(z.string(), z.number()).optional(),
 });
 
 const state = z.object({

@@ -2,12 +2,20 @@
 
 import { readFile } from "node:fs/promises";
 import { RequestError } from "../errors.ts";
-import { formatInfotext, type ImageMetadata, readInfotext, readMetadata } from "../metadata/index.ts";
-import { loadPipeline } from "../reno/loadPipeline.ts";
+import { formatInfotext, type ImageMetadata, readBareInfotext, readInfotext, readMetadata } from "../metadata/index.ts";
+import { type LoadPipelineOptions, loadPipeline } from "../reno/loadPipeline.ts";
 import { noise } from "../reno/noise/index.ts";
 import type { Conditioning, Pipeline } from "../reno/pipeline.ts";
 import { type Original, type Recipe, type Recreated, recipeOf, recreate } from "../reno/recipe.ts";
-import { type Making, ownTexts, type Rounding, readLatents, type Text, textsOf } from "../reno/resultFile.ts";
+import {
+  type Making,
+  ownTexts,
+  type Rounding,
+  readLatents,
+  type Text,
+  textsOf,
+  textsOfInfotext,
+} from "../reno/resultFile.ts";
 import { decodeImage, toRgb } from "../scoring/decode.ts";
 import { chooseModel } from "./chooseModel.ts";
 import { refuseTooLarge } from "./enoughMemory.ts";
@@ -41,17 +49,39 @@ export interface Origin {
 
 type Say = (sentence: string) => void;
 
-export async function originOf(image: string | undefined, flags: MakingFlags, say: Say): Promise<Origin> {
-  if (image !== undefined) return await fromPicture(await readPicture(image), flags, say);
+/** A picture's file, infotext that takes the place of what it says, or infotext alone. */
+export interface Source {
+  readonly file?: string | undefined;
+  readonly infotext?: string | undefined;
+}
+
+export interface OriginOptions {
+  /** Who opens models and so may keep them; loadPipeline unless given. */
+  readonly load?: (model: string, options: LoadPipelineOptions) => Promise<Pipeline>;
+}
+
+export async function originOf(
+  image: string | Source | undefined,
+  given: MakingFlags,
+  say: Say,
+  { load = loadPipeline }: OriginOptions = {},
+): Promise<Origin> {
+  const flags = { ...given, load };
+  const { file, infotext } = typeof image === "object" ? image : { file: image };
+  if (file !== undefined || infotext !== undefined) {
+    return await fromPicture(await readPicture(file, infotext), flags, say);
+  }
   if (flags.prompt !== undefined) return await fromPrompt(flags.prompt, flags, say);
   throw new RequestError("Neither a picture nor --prompt was given; one of them was wanted.", {
     hint: 'Name a picture whose file says how it was made, or what to draw, as in --prompt "a red fox in the snow".',
   });
 }
 
+type Flags = MakingFlags & Required<OriginOptions>;
+
 // ---- from a prompt
 
-async function fromPrompt(prompt: string, flags: MakingFlags, say: Say): Promise<Origin> {
+async function fromPrompt(prompt: string, flags: Flags, say: Say): Promise<Origin> {
   const given = flags.latents === undefined ? undefined : await readLatentsFile(flags.latents);
   const pipeline = await open(flags, {}, say);
   if (!pipeline.oneStepModel) {
@@ -73,11 +103,11 @@ function tellSeed(seed: number, say: Say): number {
 
 const ownFile = (making: Making) => ({ making, texts: ownTexts(making) });
 
-async function open({ model, ...run }: MakingFlags, wanted: { file?: string; named?: string }, say: Say) {
+async function open({ model, load, ...run }: Flags, wanted: { file?: string; named?: string }, say: Say) {
   const choice = await chooseModel({ said: model, ...wanted });
   if (choice.why) say(choice.why);
   const { provider, dtype, threads } = run;
-  return await loadPipeline(choice.model, { provider, dtype, threads });
+  return await load(choice.model, { provider, dtype, threads });
 }
 
 /** The size said, else that of the noise given, else the model's own. */
@@ -116,20 +146,31 @@ async function diffusersStart(pipeline: Pipeline, { prompt, negativePrompt, guid
 
 // ---- from a picture
 
-interface Picture extends Original {
+interface Picture {
+  /** As messages call it. */
   readonly file: string;
-  readonly bytes: Uint8Array;
+  /** Of the file; none where infotext alone tells of the picture. */
+  readonly bytes?: Uint8Array;
+  readonly original?: Original;
   readonly metadata: ImageMetadata;
+  /** What its file says, for the file of a picture made from it. */
+  readonly texts: () => Promise<readonly Text[]>;
 }
 
-async function readPicture(file: string): Promise<Picture> {
+async function readPicture(file: string | undefined, infotext: string | undefined): Promise<Picture> {
+  const told = infotext === undefined ? undefined : readBareInfotext(infotext);
+  const texts = async () => textsOfInfotext(infotext!, told!);
+  if (file === undefined) return { file: "The infotext", metadata: told!, texts };
+  const bytes = await readFile(file);
   const metadata = await readMetadata(file);
   const decoded = await decodeImage(file);
-  const { width, height } = decoded;
-  return { file, bytes: await readFile(file), metadata, data: toRgb(decoded), width, height, channels: 3 };
+  const { width, height, data } = { ...decoded, data: toRgb(decoded) };
+  const picture = { file, bytes, original: { data, width, height, channels: 3 } as const };
+  if (told) return { ...picture, metadata: { ...told, width, height }, texts };
+  return { ...picture, metadata, texts: () => textsOf(bytes, metadata) };
 }
 
-async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Promise<Origin> {
+async function fromPicture(picture: Picture, flags: Flags, say: Say): Promise<Origin> {
   const { file } = picture;
   const given = await givenNoise(picture, flags);
   const metadata = withFlags(picture.metadata, flags, given);
@@ -139,7 +180,7 @@ async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Prom
   const size = given && sizeFor(pipeline, flags.size, given);
   const isThatPicture = inOneStep && !changes(flags);
   const bounded = withinMemory(settled(recipe, size, given));
-  const made = await recreate(pipeline, bounded, isThatPicture ? picture : undefined);
+  const made = await recreate(pipeline, bounded, isThatPicture ? picture.original : undefined);
   tellMade(made, file, say);
   const { prompt, negativePrompt, rounding } = made.recipe;
   const { guidance } = inOneStep ? made.recipe : made.conditioning;
@@ -148,7 +189,7 @@ async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Prom
   const { name: model } = pipeline;
   const said = { prompt, negativePrompt, guidance, seed, width, height };
   const making = { ...said, model, version: version() };
-  const texts = isThatPicture ? await textsOf(picture.bytes, picture.metadata) : rewritten(metadata, making);
+  const texts = isThatPicture ? await picture.texts() : rewritten(metadata, making);
   const found = { pixels, rounding, candidate, ...(difference !== undefined && { difference }) };
   return { pipeline, conditioning, latents, latentsGiven: given !== undefined, ...said, making, texts, ...found };
 }
@@ -156,7 +197,7 @@ async function fromPicture(picture: Picture, flags: MakingFlags, say: Say): Prom
 /** --latents, else the noise that the file holds, unless a flag asks for another noise. */
 async function givenNoise({ bytes, file }: Picture, { latents, seed, size }: MakingFlags) {
   if (latents !== undefined) return await readLatentsFile(latents);
-  return seed === undefined && size === undefined ? readLatents(bytes, file) : undefined;
+  return bytes && seed === undefined && size === undefined ? readLatents(bytes, file) : undefined;
 }
 
 /** Whether a flag asks for something else than the file's own picture. */
