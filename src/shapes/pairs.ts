@@ -25,7 +25,8 @@ export const damages = { blur: blurred, noise: noisy, "cut off": cutOff, ghost }
 
 export type Edit = keyof typeof edits;
 export type Damage = keyof typeof damages;
-export type Kind = Edit | Damage;
+/** "painted": beside the picture of its own scene, what refining by the reward of that moment made of the scene's noise. */
+export type Kind = Edit | Damage | "painted";
 
 export const editNames = Object.keys(edits) as Edit[];
 export const damageNames = Object.keys(damages) as Damage[];
@@ -204,6 +205,8 @@ export interface Preference {
   worse: Cell;
   /** By what it is worse; "mixed": by more than one thing. */
   kind: Kind | "mixed";
+  /** How much it counts; 1 unless given. */
+  weight?: number;
 }
 
 /** A description and two edits of it, each with its picture, and a damaged fourth picture of the first: all pairs among 4 x 3 scores. */
@@ -229,6 +232,15 @@ export interface GroupOptions {
   unrelated?: number;
 }
 
+/** A generator's picture, and what it should have been by the noise it was painted from. */
+export interface Painted {
+  description: Description;
+  scene: Scene;
+  pixels: Pixels;
+  /** The scene through the generator's own decoder: as near as any noise could come. */
+  ideal: Pixels;
+}
+
 /** How often each edit is drawn: the hard ones most. */
 const editWeights: Record<Edit, number> = {
   colour: 3,
@@ -245,21 +257,83 @@ export function randomGroup(random: Random, options: GroupOptions): Group {
     () => randomDescription(random, options.mixture),
     (description) => options.splits.includes(splitOf(description)),
   );
-  const changed = [0, 1].map(() => randomChange(first, random, options));
-  const descriptions = [first, ...changed.map(({ description }) => description!)];
-  const scenes = descriptions.map((description) => place(description, random));
+  const { scenes, pictures, preferences, ...said } = around(first, place(first, random), random, options);
   const damage = random.pick(damageNames);
   return {
-    descriptions,
+    ...said,
     scenes: [...scenes, damage === "cut off" ? undefined : scenes[0]],
-    sentences: descriptions.map(sentence),
-    pictures: [...scenes.map((scene) => nearlyClean(scene, random)), damages[damage](scenes[0]!, random)],
+    pictures: [...pictures, damages[damage](scenes[0]!, random)],
+    preferences: [...preferences, { better: own(0), worse: { picture: 3, sentence: 0 }, kind: damage }],
+  };
+}
+
+/** The same with a generator's picture as the fourth, worse than the first by as much as it differs from what it should be. */
+export function paintedGroup({ description, scene, pixels, ideal }: Painted, random: Random): Group {
+  const group = around(description, scene, random, { splits: ["training"] });
+  const [rendered, ...others] = group.pictures;
+  const astray = farthestBlock(pixels, ideal);
+  const isTrue = astray < likeEnough;
+  const worse = { better: own(0), worse: { picture: 3, sentence: 0 }, kind: "painted" } as const;
+  return {
+    ...group,
+    scenes: [...group.scenes, isTrue ? scene : undefined],
+    pictures: [random.chance(idealShare) ? ideal : rendered!, ...others, pixels],
     preferences: [
-      ...contradictions(descriptions, scenes, ["mixed", ...changed.map(({ kind }) => kind)]),
-      { better: { picture: 0, sentence: 0 }, worse: { picture: 3, sentence: 0 }, kind: damage },
+      ...group.preferences,
+      ...(isTrue ? asIfFirst(group.preferences) : []),
+      { ...worse, weight: paintedWeight * Math.min(1, Math.max(0, astray - asDrawn) / (quiteWrong - asDrawn)) },
     ],
   };
 }
+
+const idealShare = 0.7;
+/** Of mean differences of 8-bit values in the worst block: 16 is an edge half a pixel off, 32 a corner rounded or a point gone. */
+const asDrawn = 8;
+const likeEnough = 22;
+const quiteWrong = 32;
+const paintedWeight = 6; // about half of what all other pairs of a group weigh
+const blockSide = 8;
+
+/** The mean difference of two pictures where they differ most, in blocks that overlap by half. */
+function farthestBlock(a: Pixels, b: Pixels): number {
+  let most = 0;
+  for (let top = 0; top <= side - blockSide; top += blockSide / 2)
+    for (let left = 0; left <= side - blockSide; left += blockSide / 2) most = Math.max(most, differenceAt(left, top));
+  return most / (3 * blockSide ** 2);
+
+  function differenceAt(left: number, top: number): number {
+    let sum = 0;
+    for (let y = top; y < top + blockSide; y++)
+      for (let i = 3 * (y * side + left); i < 3 * (y * side + left + blockSide); i++) sum += Math.abs(a[i]! - b[i]!);
+    return sum;
+  }
+}
+
+/** What is preferred of the first picture, said of the fourth, which shows the same. */
+const asIfFirst = (preferences: readonly Preference[]): Preference[] =>
+  preferences
+    .filter(({ better }) => better.picture === 0)
+    .map(({ better, worse, kind }) => ({
+      better: { ...better, picture: 3 },
+      worse: worse.picture === 0 ? { ...worse, picture: 3 } : worse,
+      kind,
+    }));
+
+/** A description and two edits of it, each with its picture; the first's scene is given. */
+function around(first: Description, scene: Scene, random: Random, options: GroupOptions) {
+  const changed = [0, 1].map(() => randomChange(first, random, options));
+  const descriptions = [first, ...changed.map(({ description }) => description!)];
+  const scenes = [scene, ...descriptions.slice(1).map((description) => place(description, random))];
+  return {
+    descriptions,
+    scenes,
+    sentences: descriptions.map(sentence),
+    pictures: scenes.map((scene) => nearlyClean(scene, random)),
+    preferences: contradictions(descriptions, scenes, ["mixed", ...changed.map(({ kind }) => kind)]),
+  };
+}
+
+const own = (i: number): Cell => ({ picture: i, sentence: i });
 
 function drawUntil<T>(draw: () => T, isWanted: (value: T) => boolean): T {
   for (;;) {
@@ -292,7 +366,7 @@ function contradictions(
       if (i === j || contradiction(description, scene) === undefined) return [];
       const kind = i === 0 ? kinds[j]! : j === 0 ? kinds[i]! : "mixed";
       const worse = { picture: i, sentence: j };
-      return [i, j].map((k) => ({ better: { picture: k, sentence: k }, worse, kind }));
+      return [i, j].map((k) => ({ better: own(k), worse, kind }));
     }),
   );
 }

@@ -230,8 +230,8 @@ function coveredShare({ shape, x, y, radius }: Placed, left: number, top: number
 // ── To prefer: which of two scores should be higher ─────────────────────────────────────────────────────────────
 
 const cells = picturesPerGroup * sentencesPerGroup;
-/** Each of three sentences against two other pictures and each way, and the damaged picture. */
-const mostPreferences = 2 * sentencesPerGroup * (sentencesPerGroup - 1) + 1;
+/** Each of three sentences against two other pictures and each way, the first picture's again for the fourth, and the fourth itself. */
+const mostPreferences = 2 * sentencesPerGroup * (sentencesPerGroup - 1) + 2 * (sentencesPerGroup - 1) + 1;
 
 /** The state at [CLS] of every sentence of a group before every picture of it; each picture is encoded once. */
 function look(w: Weights, groups: number): { tokens: Tensor; first: Tensor } {
@@ -274,19 +274,18 @@ export function scoringFeeds(groups: readonly Group[], sentences = groups.map((g
 
 /** Groups have different numbers of pairs: the places left over weigh nothing. */
 export function learningFeeds(groups: readonly Group[], patch: number, guidance: number): Feeds {
-  const pairs = groups.flatMap((group, g) =>
-    group.preferences.map(({ better, worse }) => [cellAt(g, better), cellAt(g, worse)]),
-  );
+  const pairs = groups.flatMap((group, g) => group.preferences.map((preference) => ({ g, ...preference })));
   const places = groups.length * mostPreferences;
-  const padded = (pick: (pair: number[]) => number) =>
-    BigInt64Array.from({ length: places }, (_, i) => BigInt(pairs[i] ? pick(pairs[i]) : 0));
+  const cellsOf = (way: "better" | "worse") =>
+    BigInt64Array.from({ length: places }, (_, i) => BigInt(pairs[i] ? cellAt(pairs[i].g, pairs[i][way]) : 0));
+  const weights = Float32Array.from({ length: places }, (_, i) => (pairs[i] ? (pairs[i].weight ?? 1) : 0));
   return {
     ...scoringFeeds(groups),
     ...guideFeeds(groups, patch),
     guidance: Float32Array.of(guidance),
-    better: padded((pair) => pair[0]!),
-    worse: padded((pair) => pair[1]!),
-    pairWeights: Float32Array.from({ length: places }, (_, i) => (i < pairs.length ? 1 / pairs.length : 0)),
+    better: cellsOf("better"),
+    worse: cellsOf("worse"),
+    pairWeights: shareOut(weights),
   };
 }
 

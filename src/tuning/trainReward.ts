@@ -12,17 +12,19 @@ import { describeEvaluation, type Evaluation, Examiner, percent } from "./evalua
 import { Meter, pointsOf, round, say } from "./meter.ts";
 import { plotPng } from "./plot.ts";
 import { readTraining, standardiseHead, type Trace, writeTraining } from "./rewardFiles.ts";
-import { startState, type TrainingSettings, type TrainingState, train } from "./rewardTraining.ts";
+import { allSteps, startState, type TrainingSettings, type TrainingState, train } from "./rewardTraining.ts";
 import { rewardShapes } from "./rewardWeights.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 const traceEvery = 50; // steps
-const measured = ["ranking", "naming", "finding", "judging", "norm", "accuracy"] as const;
+const measured = ["ranking", "naming", "finding", "judging", "norm", "accuracy", "painted"] as const;
 
 interface Options {
   guidance: number;
   steps: number;
   simpleSteps: number;
+  refiningSteps: number;
+  refiningRate: number;
   batch: number;
   rate: number;
   seed: number;
@@ -40,8 +42,10 @@ interface Options {
 const command = () =>
   new Command("train:reward")
     .description("Trains the reward model of the built-in shapes world.")
-    .option("--steps <n>", "steps in all", Number, 4500)
+    .option("--steps <n>", "steps with drawn pictures", Number, 4500)
     .option("--simple-steps <n>", "steps at the start with simple scenes and easy pairs", Number, 500)
+    .option("--refining-steps <n>", "steps after them against pictures that refining paints", Number, 2000)
+    .option("--refining-rate <x>", "highest learning rate of these", Number, 3e-4)
     .option("--batch <n>", "groups of preferences in a step", Number, 8)
     .option("--rate <x>", "highest learning rate", Number, 8e-4)
     .option("--guidance <x>", "weight of what is learned from where things are, beside the ranking", Number, 1)
@@ -57,7 +61,7 @@ const command = () =>
     .option("--plot <file>", "where the plot goes", join(project, "docs/reward-training.png"))
     .addHelpText("after", "\nExample: npm run train:reward -- --steps 4500 --threads 2");
 
-const settingsFrom = ({ seed, steps, simpleSteps, batch, rate, guidance }: Options): TrainingSettings => ({
+const settingsFrom = ({ seed, steps, simpleSteps, batch, rate, guidance, ...given }: Options): TrainingSettings => ({
   seed,
   sizes: {
     side,
@@ -75,6 +79,7 @@ const settingsFrom = ({ seed, steps, simpleSteps, batch, rate, guidance }: Optio
   warmUp: 100,
   simpleSteps,
   guidance,
+  refining: { steps: given.refiningSteps, peak: given.refiningRate, painted: batch / 2 },
 });
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -97,13 +102,13 @@ async function learn(
 ): Promise<void> {
   const shapes = rewardShapes(settings.sizes);
   const quick = await Examiner.build(shapes, 160, settings.seed, options.threads);
-  const meter = new Meter(settings.steps, measured);
+  const meter = new Meter(allSteps(settings), measured);
   for await (const progress of train(settings, state, options.threads)) {
     meter.note(progress);
     if (progress.step % traceEvery === 0) {
       const { entry, pace } = meter.read(1);
       trace.push(entry);
-      say(`${describeTrace(entry, settings.steps)}  ${pace}`);
+      say(`${describeTrace(entry, allSteps(settings))}  ${pace}`);
     }
     if (progress.step % options.examineEvery === 0) {
       const { all, kinds } = await quick.examine(state.parameters);
@@ -178,6 +183,6 @@ function curvesOf(trace: readonly Trace[]) {
   };
 }
 
-const describeTrace = ({ step, ranking, naming, finding, judging, accuracy }: Trace, total: number): string =>
-  `${step}/${total}  ranking ${ranking.toFixed(3)}  right ${(100 * accuracy).toFixed(1)} %  ` +
+const describeTrace = ({ step, ranking, naming, finding, judging, accuracy, painted }: Trace, total: number): string =>
+  `${step}/${total}  ranking ${ranking.toFixed(3)}  right ${(100 * accuracy).toFixed(1)} %  painted ${(100 * painted).toFixed(1)} %  ` +
   `(naming ${naming.toFixed(2)} finding ${finding.toFixed(3)} judging ${judging.toFixed(2)})`;

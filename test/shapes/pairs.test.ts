@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { editNames, edits, randomDescription, randomGroup } from "../../src/shapes/pairs.ts";
+import { editNames, edits, paintedGroup, randomDescription, randomGroup } from "../../src/shapes/pairs.ts";
 import { Random } from "../../src/shapes/random.ts";
-import { colourNames, parseSentence, sentence, shapeNames } from "../../src/shapes/scene.ts";
+import { type Pixels, render } from "../../src/shapes/render.ts";
+import { colourNames, parseSentence, place, sentence, shapeNames } from "../../src/shapes/scene.ts";
 import { splitOf, unseenCombinations } from "../../src/shapes/splits.ts";
 import { longestSentence, tokenIds, vocabulary, vocabularyFile } from "../../src/shapes/vocabulary.ts";
 
@@ -23,6 +24,34 @@ describe("pairs", () => {
     const group = (seed: number) => randomGroup(new Random(seed), { splits: ["training"] });
     expect(group(5)).toEqual(group(5));
     expect(group(5)).not.toEqual(group(6));
+  });
+
+  test("a painted picture is worse than its scene's by what it lacks, and as good where it lacks nothing", () => {
+    const description = parseSentence("a red circle left of a green square on white");
+    const scene = place(description, new Random(27));
+    const ideal = render(scene);
+    const group = (pixels: Pixels) => paintedGroup({ description, scene, pixels, ideal }, new Random(28));
+    const said = (pixels: Pixels) =>
+      group(pixels).preferences.filter(({ better, worse }) => [better.picture, worse.picture].includes(3));
+
+    const whole = said(ideal);
+    expect(whole.at(-1)).toMatchObject({ kind: "painted", weight: 0 });
+    expect(whole.length).toBeGreaterThan(1);
+    for (const { better } of whole.slice(0, -1)) expect(better).toEqual({ picture: 3, sentence: 0 });
+    expect(group(ideal).scenes[3]).toBe(scene);
+
+    const without = render({ ...scene, shapes: scene.shapes.slice(1) });
+    expect(said(without)).toEqual([
+      { better: { picture: 0, sentence: 0 }, worse: { picture: 3, sentence: 0 }, kind: "painted", weight: 6 },
+    ]);
+    expect(group(without).scenes[3]).toBeUndefined();
+    expect(group(without).pictures[3]).toBe(without);
+
+    const [shape, ...others] = scene.shapes;
+    const moved = render({ ...scene, shapes: [{ ...shape!, x: shape!.x + 0.75 }, ...others] });
+    const { weight } = said(moved).at(-1)!;
+    expect(weight).toBeGreaterThan(0);
+    expect(weight).toBeLessThan(5);
   });
 
   test("every kind of edit and damage occurs, in both directions where there are two", () => {

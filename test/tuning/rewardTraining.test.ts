@@ -24,6 +24,7 @@ import { plotPng } from "../../src/tuning/plot.ts";
 import { readTraining, standardiseHead, type Trace, writeTraining } from "../../src/tuning/rewardFiles.ts";
 import {
   allShapes,
+  rateOf,
   startState,
   type TrainingSettings,
   type TrainingState,
@@ -51,6 +52,7 @@ const settings: TrainingSettings = {
   warmUp: 2,
   simpleSteps: 2,
   guidance: 1,
+  refining: { steps: 0, peak: 1e-3, painted: 1 },
 };
 
 const folders: string[] = [];
@@ -93,6 +95,19 @@ describe("training", () => {
     expect(await readTraining(join(folder, "nowhere"), settings)).toBeUndefined();
   });
 
+  test("after the drawn pictures come painted ones, at a rate that rises anew", async () => {
+    const two = { ...settings, steps: 2, refining: { steps: 6, peak: 1e-3, painted: 1 } };
+    const state = startState(two);
+    const seen: number[][] = [];
+    for await (const { step, ranking, painted } of train(two, state, 1)) seen.push([step, ranking, painted]);
+    expect(seen.map(([step]) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(seen.every(([, ranking]) => ranking! > 0.2 && ranking! < 2)).toBe(true);
+    expect(seen.slice(0, 2).map(([, , painted]) => painted)).toEqual([0, 0]); // there was none
+    expect(seen.slice(2).every(([, , painted]) => painted === 0 || painted === 1)).toBe(true); // one a step
+    expect([0, 1, 2, 4].map((step) => rateOf(two, step))).toEqual([5e-4, 1e-3, 5e-4, 1e-3]);
+    expect(rateOf(two, 7)).toBeLessThan(4e-4);
+  });
+
   test("the losses of one repeated batch fall, the ranking's from ln 2 on", async () => {
     const shapes = allShapes(sizes);
     const parameters = freshWeights(shapes, new Random(1));
@@ -121,6 +136,7 @@ const traceTo = (last: number): Trace[] =>
     judging: 0.3,
     norm: 1,
     accuracy: 0.75,
+    painted: 0,
   }));
 
 const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
