@@ -1,0 +1,142 @@
+// After a run: what there is now, and what is to become of it.
+
+import { Alert, Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconCheck, IconTrash, IconWand } from "@tabler/icons-react";
+import { useState } from "react";
+import { Link, useLocation } from "wouter";
+import type { Job, JobState } from "../../../../src/server/api/jobs.ts";
+import { api } from "../../api.ts";
+import { Card } from "../../components/card.tsx";
+import { say, sayError } from "../../components/toasts.tsx";
+import type { Chosen } from "./refineRun.tsx";
+
+const titles: Partial<Record<JobState, string>> = { done: "Done", cancelled: "Stopped", failed: "It failed" };
+
+export interface OutcomeProps {
+  readonly job: Job;
+  /** Positions in the job's steps. */
+  readonly chosen: Chosen;
+  readonly best: number | undefined;
+}
+
+export function Outcome({ job, chosen, best }: OutcomeProps) {
+  const has = job.result?.picture !== undefined;
+  return (
+    <Card title={titles[job.state] ?? job.state}>
+      <Stack gap="sm">
+        <Text size="sm">{sayOutcome(job, best)}</Text>
+        {has ? <Actions job={job} chosen={chosen} best={best} /> : <Discard job={job} />}
+        <Source job={job} />
+      </Stack>
+    </Card>
+  );
+}
+
+function sayOutcome({ state, steps, result }: Job, best: number | undefined): string {
+  if (!result?.picture) return "No picture came of it. What you began with is as it was.";
+  const finest = steps[best ?? -1]?.step ?? result.best;
+  const count = `${steps.length} ${steps.length === 1 ? "step" : "steps"}`;
+  const made = state === "done" ? `Of ${count}, step ${finest}` : `After ${count} it ended early; step ${finest}`;
+  return `${made} pleased the optimised rewards most. It is kept here until you decide; the original stays as it is.`;
+}
+
+function Actions({ job, chosen, best }: OutcomeProps) {
+  const { kept, keep, keeping } = useKeep(job);
+  const step = chosen === undefined || chosen === best ? undefined : job.steps[chosen]?.step;
+  return (
+    <>
+      <Group gap="xs">
+        <Button leftSection={<IconCheck size={18} aria-hidden />} loading={keeping} onClick={() => keep()}>
+          Keep
+        </Button>
+        {step !== undefined && (
+          <Button variant="light" loading={keeping} onClick={() => keep(step)}>
+            Keep step {step}
+          </Button>
+        )}
+        <Button
+          component={Link}
+          href={`/refine?from=${encodeURIComponent(job.id)}`}
+          variant="default"
+          leftSection={<IconWand size={18} aria-hidden />}
+        >
+          Refine on
+        </Button>
+        <Discard job={job} />
+      </Group>
+      {kept && (
+        <Alert color="teal" title="Kept" icon={<IconCheck aria-hidden />} role="status">
+          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+            {kept.path}
+          </Text>
+          {kept.id && (
+            <Anchor component={Link} href={`/picture/${encodeURIComponent(kept.id)}`} size="sm">
+              Show it in the library
+            </Anchor>
+          )}
+        </Alert>
+      )}
+    </>
+  );
+}
+
+/** The server's answer has the place; a page that comes later reads it from the job. */
+function useKeep(job: Job) {
+  const [kept, setKept] = useState(job.result?.kept);
+  const [keeping, setKeeping] = useState(false);
+  const keep = async (step?: number) => {
+    setKeeping(true);
+    try {
+      const { result } = await api.keepJob(job.id, step === undefined ? {} : { step });
+      setKept(result?.kept);
+    } catch (error) {
+      sayError(error);
+    }
+    setKeeping(false);
+  };
+  return { kept: kept ?? job.result?.kept, keep, keeping };
+}
+
+function Discard({ job }: { job: Job }) {
+  const [opened, { open, close }] = useDisclosure();
+  const [, navigate] = useLocation();
+  const discard = async () => {
+    try {
+      await api.discardJob(job.id);
+      say("The run and its steps were discarded.");
+      navigate(job.source ? `/picture/${encodeURIComponent(job.source)}` : "/refine");
+    } catch (error) {
+      sayError(error);
+      close();
+    }
+  };
+  return (
+    <>
+      <Button variant="subtle" color="gray" leftSection={<IconTrash size={18} aria-hidden />} onClick={open}>
+        Discard
+      </Button>
+      <Modal opened={opened} onClose={close} title="Discard this run?" closeButtonProps={{ "aria-label": "Close" }}>
+        <Text size="sm">
+          Its {job.steps.length} steps and their curves go for good. The picture that it began with stays, and so does
+          what you kept.
+        </Text>
+        <Group justify="flex-end" mt="md" gap="xs">
+          <Button variant="default" onClick={close}>
+            No, leave it
+          </Button>
+          <Button color="red" onClick={discard}>
+            Discard it
+          </Button>
+        </Group>
+      </Modal>
+    </>
+  );
+}
+
+const Source = ({ job: { source } }: { job: Job }) =>
+  source && (
+    <Anchor component={Link} href={`/picture/${encodeURIComponent(source)}`} size="sm">
+      The picture that it began with
+    </Anchor>
+  );
