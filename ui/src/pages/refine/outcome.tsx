@@ -1,6 +1,6 @@
 // After a run: what there is now, and what is to become of it.
 
-import { Alert, Anchor, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconCheck, IconTrash, IconWand } from "@tabler/icons-react";
 import { useState } from "react";
@@ -8,7 +8,9 @@ import { Link, useLocation } from "wouter";
 import type { Job, JobState } from "../../../../src/server/api/jobs.ts";
 import { api } from "../../api.ts";
 import { Card } from "../../components/card.tsx";
-import { say, sayError } from "../../components/toasts.tsx";
+import { Confirm } from "../../components/confirm.tsx";
+import { say } from "../../components/toasts.tsx";
+import { useBusy } from "../../components/useBusy.ts";
 import type { Chosen } from "./refineRun.tsx";
 
 const titles: Partial<Record<JobState, string>> = { done: "Done", cancelled: "Stopped", failed: "It failed" };
@@ -84,17 +86,9 @@ function Actions({ job, chosen, best }: OutcomeProps) {
 /** The server's answer has the place; a page that comes later reads it from the job. */
 function useKeep(job: Job) {
   const [kept, setKept] = useState(job.result?.kept);
-  const [keeping, setKeeping] = useState(false);
-  const keep = async (step?: number) => {
-    setKeeping(true);
-    try {
-      const { result } = await api.keepJob(job.id, step === undefined ? {} : { step });
-      setKept(result?.kept);
-    } catch (error) {
-      sayError(error);
-    }
-    setKeeping(false);
-  };
+  const [keeping, run] = useBusy();
+  const keep = (step?: number) =>
+    run(async () => setKept((await api.keepJob(job.id, step === undefined ? {} : { step })).result?.kept));
   return { kept: kept ?? job.result?.kept, keep, keeping };
 }
 
@@ -102,34 +96,21 @@ function Discard({ job }: { job: Job }) {
   const [opened, { open, close }] = useDisclosure();
   const [, navigate] = useLocation();
   const discard = async () => {
-    try {
-      await api.discardJob(job.id);
-      say("The run and its steps were discarded.");
-      navigate(job.source ? `/picture/${encodeURIComponent(job.source)}` : "/refine");
-    } catch (error) {
-      sayError(error);
-      close();
-    }
+    await api.discardJob(job.id);
+    say("The run and its steps were discarded.");
+    navigate(job.source ? `/picture/${encodeURIComponent(job.source)}` : "/refine");
   };
   return (
     <>
       <Button variant="subtle" color="gray" leftSection={<IconTrash size={18} aria-hidden />} onClick={open}>
         Discard
       </Button>
-      <Modal opened={opened} onClose={close} title="Discard this run?" closeButtonProps={{ "aria-label": "Close" }}>
+      <Confirm opened={opened} onClose={close} title="Discard this run?" yes="Discard it" colour="red" onYes={discard}>
         <Text size="sm">
           Its {job.steps.length} steps and their curves go for good. The picture that it began with stays, and so does
           what you kept.
         </Text>
-        <Group justify="flex-end" mt="md" gap="xs">
-          <Button variant="default" onClick={close}>
-            No, leave it
-          </Button>
-          <Button color="red" onClick={discard}>
-            Discard it
-          </Button>
-        </Group>
-      </Modal>
+      </Confirm>
     </>
   );
 }

@@ -1,12 +1,11 @@
-import { Button, Group, Progress, Text } from "@mantine/core";
+import { Button, Progress, Text } from "@mantine/core";
 import { IconPlayerStop } from "@tabler/icons-react";
-import { useState } from "react";
 import type { Job } from "../../../../src/server/api/jobs.ts";
 import { api } from "../../api.ts";
 import { duration } from "../../components/amounts.ts";
 import { Card } from "../../components/card.tsx";
 import { Facts } from "../../components/facts.tsx";
-import { sayError } from "../../components/toasts.tsx";
+import { useBusy } from "../../components/useBusy.ts";
 import { scoresText } from "./steps.ts";
 import { remaining, stepTime } from "./timing.ts";
 
@@ -48,25 +47,16 @@ function titleOf({ state, steps }: Job, total: number | null): string {
 }
 
 function Stop({ id, steps }: { id: string; steps: number }) {
-  const [stopping, setStopping] = useState(false);
-  const stop = () => {
-    setStopping(true);
-    api.cancelJob(id).catch((error) => {
-      sayError(error);
-      setStopping(false);
-    });
-  };
+  const [stopping, run] = useBusy();
   return (
-    <Group gap="xs">
-      <Button
-        size="compact-md"
-        variant="default"
-        leftSection={<IconPlayerStop size={16} aria-hidden />}
-        loading={stopping}
-        onClick={stop}
-      >
-        {steps > 0 ? "Stop and keep the best" : "Cancel"}
-      </Button>
-    </Group>
+    <Button
+      size="compact-md"
+      variant="default"
+      leftSection={<IconPlayerStop size={16} aria-hidden />}
+      loading={stopping}
+      onClick={() => run(() => api.cancelJob(id))}
+    >
+      {steps > 0 ? "Stop and keep the best" : "Cancel"}
+    </Button>
   );
 }
