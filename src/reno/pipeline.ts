@@ -34,7 +34,14 @@ export interface Conditioning {
   readonly positive: Embedding;
   readonly negative?: Embedding;
   readonly guidance: number;
+  /** Further prompts, as hosts compose them: each adds weight·(its output − the positive prompt's) to the U-Net's output. */
+  readonly others?: readonly WeightedStates[];
   readonly step: OneStep;
+}
+
+export interface WeightedStates {
+  readonly states: Embedding;
+  readonly weight: number;
 }
 
 export interface PictureRequest {
@@ -81,7 +88,15 @@ export interface GraphConditioning {
   readonly positive: Tensor;
   readonly negative?: Tensor | undefined;
   readonly guidance: number | Tensor;
+  readonly others?: readonly { readonly states: Tensor; readonly weight: number | Tensor }[];
   readonly step: { readonly [K in keyof OneStep]: number | Tensor };
+}
+
+/** How long each prompt's states are: each needs a graph of its own. */
+interface Tokens {
+  readonly positive: number;
+  readonly negative: number | undefined;
+  readonly others: readonly number[];
 }
 
 /** Of pictures' sessions: on the CPU each holds its own copy of a float16 checkpoint's weights in float32. */
@@ -124,7 +139,7 @@ export class Pipeline {
     this.alphasCumprod = alphasCumprod(parts.scheduler);
     this.tokenizer = parts.tokenizer;
     parts.text.check();
-    this.#graph(this.size, [parts.text.places], true);
+    this.#graph(this.size, { positive: parts.text.places, negative: parts.text.places, others: [] });
   }
 
   /** The states of chunks of ids, 77 each: what hosts make their conditionings of. */
@@ -164,14 +179,16 @@ export class Pipeline {
    */
   picture(noise: Tensor, given: GraphConditioning, layer?: Layer): { x0: Tensor; image: Tensor } {
     const { unet: model, vae } = this.#parts;
-    const { positive, negative, guidance, step } = given;
+    const { positive, negative, guidance, others = [], step } = given;
     const time = typeof step.timestep === "number" ? constant([step.timestep], [1]) : reshape(step.timestep, [1]);
     const sample = mul(noise, step.scale);
     const scaled = mul(sample, step.inputScale);
     const apply = (x: Tensor, text: Tensor) => unet(model.weights, x, time, text, model.config, layer);
     const predict = (text: Tensor) => computedIn(model.weights.dtype, apply, scaled, text);
-    const output =
-      negative && guidance !== 1 ? guide(predict(negative), predict(positive), guidance) : predict(positive);
+    const wanted = predict(positive);
+    const guided = negative && guidance !== 1 ? guide(predict(negative), wanted, guidance) : wanted;
+    const toward = ({ states, weight }: (typeof others)[number]) => mul(sub(predict(states), wanted), weight);
+    const output = others.reduce((sum, other) => add(sum, toward(other)), guided);
     const x0 = add(mul(sample, step.skip), mul(output, step.out));
     const shifted = add(div(x0, vae.config.scaling_factor), vae.config.shift_factor ?? 0);
     const image = computedIn(vae.weights.dtype, (z) => decode(vae.weights, z, vae.config, layer), shifted);
@@ -184,17 +201,23 @@ export class Pipeline {
     const shape = this.latentShape({ width, height });
     const latents = this.#noise(request, shape);
     const conditioning = request.conditioning ?? (await this.condition(request.prompt, request));
-    const { positive, negative, guidance, step } = conditioning;
+    const { positive, negative, guidance, others = [], step } = conditioning;
     const guided = negative !== undefined && guidance !== 1;
-    const tokens = [positive.tokens, ...(guided ? [negative.tokens] : [])];
+    const tokens = {
+      positive: positive.tokens,
+      negative: guided ? negative.tokens : undefined,
+      others: others.map(({ states }) => states.tokens),
+    };
     const feeds = {
       noise: latents,
       positive: positive.data,
       ...(guided ? { negative: negative.data, guidance: Float32Array.of(guidance) } : {}),
+      ...Object.fromEntries(others.map(({ states }, i) => [`other ${i}`, states.data])),
+      ...Object.fromEntries(others.map(({ weight }, i) => [`weight ${i}`, Float32Array.of(weight)])),
       ...Object.fromEntries(stepFields.map((field) => [field, Float32Array.of(step[field])])),
     };
-    const key = [`${width}x${height}`, ...tokens].join(" ");
-    const run = this.#sessions.run(key, () => this.#graph({ width, height }, tokens, guided), feeds);
+    const key = JSON.stringify([width, height, tokens]);
+    const run = this.#sessions.run(key, () => this.#graph({ width, height }, tokens), feeds);
     this.#sessions.keepNewest(sessionsKept, "");
     const { pixels } = await run;
     return { pixels: pixels!, latents, width, height };
@@ -243,12 +266,16 @@ export class Pipeline {
   }
 
   /** As inputs: the noise, the prompts' states and the step's numbers. */
-  #graph(size: Size, [positive, negative]: readonly number[], guided: boolean) {
-    const { width } = this.#parts.text;
+  #graph(size: Size, tokens: Tokens) {
+    const states = (name: string, count: number) => input(name, [1, count, this.#parts.text.width]);
     const { image } = this.picture(input("noise", this.latentShape(size)), {
-      positive: input("positive", [1, positive!, width]),
-      negative: guided ? input("negative", [1, negative ?? positive!, width]) : undefined,
-      guidance: guided ? input("guidance", [1]) : 1,
+      positive: states("positive", tokens.positive),
+      negative: tokens.negative === undefined ? undefined : states("negative", tokens.negative),
+      guidance: tokens.negative === undefined ? 1 : input("guidance", [1]),
+      others: tokens.others.map((count, i) => ({
+        states: states(`other ${i}`, count),
+        weight: input(`weight ${i}`, [1]),
+      })),
       step: Object.fromEntries(stepFields.map((field) => [field, input(field, [1])])) as Record<keyof OneStep, Tensor>,
     });
     return { pixels: reshape(image, image.shape.slice(1)) };

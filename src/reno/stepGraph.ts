@@ -124,16 +124,20 @@ export function pictureOf(
   { pipeline, conditioning }: StepParts,
   layer?: Layer,
 ): { x0: Tensor; image: Tensor; feeds: Feeds } {
-  const { positive, negative, guidance, step } = conditioning;
-  const states = (name: string, { tokens, width }: Embedding) => input(name, [1, tokens, width]);
+  const { positive, negative, guidance, others = [], step } = conditioning;
+  const feeds: Record<string, Float32Array> = {};
+  const states = (name: string, { data, tokens, width }: Embedding) => {
+    feeds[name] = data;
+    return input(name, [1, tokens, width]);
+  };
   const given = {
     positive: states("positive", positive),
     negative: negative && states("negative", negative),
     guidance,
+    others: others.map((other, i) => ({ ...other, states: states(`other ${i}`, other.states) })),
     step,
   };
-  const { x0, image } = pipeline.picture(noise, given, layer);
-  return { x0, image, feeds: { positive: positive.data, ...(negative ? { negative: negative.data } : {}) } };
+  return { ...pipeline.picture(noise, given, layer), feeds };
 }
 
 /** The rewards of a picture and their weighted loss. */

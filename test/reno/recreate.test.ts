@@ -4,12 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { compile, input } from "../../src/graph/index.ts";
 import type { Conditionings, Recipe } from "../../src/reno/hosts/making.ts";
 import { loadPipeline } from "../../src/reno/loadPipeline.ts";
 import { noise } from "../../src/reno/noise/index.ts";
-import type { Embedding, Pipeline } from "../../src/reno/pipeline.ts";
+import type { Conditioning, Embedding, Pipeline } from "../../src/reno/pipeline.ts";
 import { type Original, recreate } from "../../src/reno/recipe.ts";
 import { toBytes } from "../../src/reno/resultFile.ts";
+import { pictureOf, type StepParts } from "../../src/reno/stepGraph.ts";
+import { largestDifference } from "../support/compare.ts";
 import { writeDiffusersFolder } from "../support/tinyPipelines.ts";
 
 let folder: string;
@@ -96,4 +99,53 @@ test("without the original the likeliest noise is taken, and every factor is 1",
   expect(made.candidate).toBe("noise 1");
   expect(made.difference).toBeUndefined();
   expect(made.conditioning).toEqual(conditionings.of());
+});
+
+// ---- prompts whose predictions are mixed
+
+test("a prompt at a distance is what a negative prompt is, and all the way there it is the only one", async () => {
+  const { positive, negative, step } = await pipeline.condition("a red circle", {
+    negativePrompt: "a blue square",
+    guidance: 3,
+  });
+  const drawn = async (given: Omit<Conditioning, "step" | "positive">) =>
+    await pipeline.generate({
+      ...size,
+      prompt: "",
+      latents: drawnFrom(4)(),
+      conditioning: { positive, step, ...given },
+    });
+  const away = await drawn({ guidance: 1, others: [{ states: negative!, weight: -2 }] });
+  const guided = await drawn({ guidance: 3, negative: negative! });
+  expect(largestDifference(away.pixels, guided.pixels)).toBeLessThan(1e-5);
+  const there = await drawn({ guidance: 1, others: [{ states: negative!, weight: 1 }] });
+  const alone = await pipeline.generate({
+    ...size,
+    prompt: "",
+    latents: drawnFrom(4)(),
+    conditioning: { positive: negative!, guidance: 1, step },
+  });
+  expect(largestDifference(there.pixels, alone.pixels)).toBeLessThan(1e-5);
+  expect(largestDifference(there.pixels, guided.pixels)).toBeGreaterThan(0.001);
+});
+
+test("what a step of refining sees of mixed prompts is the picture", async () => {
+  const { positive, negative, step } = await pipeline.condition("a red circle", {
+    negativePrompt: "a blue square",
+    guidance: 3,
+  });
+  const third = (await pipeline.condition("a green star")).positive;
+  const others = [
+    { states: third, weight: 0.4 },
+    { states: negative!, weight: -0.7 },
+  ];
+  const conditioning = { positive, guidance: 1, others, step };
+  const latents = drawnFrom(5)();
+  const parts = { pipeline, conditioning } as unknown as StepParts;
+  const { image, feeds } = pictureOf(input("noise", pipeline.latentShape(size)), parts);
+  const session = await compile({ image }, { provider: "cpu", threads: 1 });
+  const seen = await session.run({ ...feeds, noise: latents });
+  await session.release();
+  const made = await pipeline.generate({ ...size, prompt: "", latents, conditioning });
+  expect(largestDifference(seen.image!, made.pixels)).toBeLessThan(1e-5);
 });

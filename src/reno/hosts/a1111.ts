@@ -6,7 +6,7 @@ import { noise } from "../noise/index.ts";
 import type { OneStep } from "../oneStep.ts";
 import type { Conditioning, Embedding, Pipeline, Size } from "../pipeline.ts";
 import { chunks, type Emphasis, emphases, emphasized, emptyChunk, scaled } from "../prompt/a1111.ts";
-import { joined } from "../prompt/chunk.ts";
+import { filledUp, joined } from "../prompt/chunk.ts";
 import { textsInTime } from "../prompt/schedule.ts";
 import { alphasCumprod } from "../schedule.ts";
 import {
@@ -14,6 +14,7 @@ import {
   type Conditionings,
   checkedSide,
   type LatentShape,
+  mixture,
   notOneStep,
   type Recipe,
   type RecipeOptions,
@@ -26,8 +27,20 @@ import { amplified, descend, SigmaTable, untouched } from "./sigmas.ts";
 
 export function a1111Recipe(metadata: ImageMetadata, options: RecipeOptions): Recipe {
   const told = new Told(metadata, options);
-  const { prompt, negativePrompt } = told;
   if (!options.anySteps) checkOneStep(told);
+  const recipe = recipeOf(told, options);
+  const followsRange = withinRange.has(told.samplerAndSchedule.schedule) && !told.has("Schedule max sigma");
+  return { ...recipe, others: followsRange ? [recipeOf(told.inOldRange(), options)] : [] };
+}
+
+/** Schedules between a lowest and a highest level. */
+const withinRange = new Set(["Karras", "Exponential", "Polyexponential"]);
+
+/** "Use old karras scheduler sigmas", which infotext does not tell. */
+const oldRange = { "Schedule min sigma": 0.1, "Schedule max sigma": 10 };
+
+function recipeOf(told: Told, options: RecipeOptions): Recipe {
+  const { prompt, negativePrompt } = told;
   return {
     host: told.host,
     prompt,
@@ -52,9 +65,11 @@ class Told {
   readonly seed: number | bigint;
   readonly size: Size;
   readonly notes: string[];
+  readonly #metadata: ImageMetadata;
   readonly #settings: ImageMetadata["settings"];
 
   constructor(metadata: ImageMetadata, { imageSize }: RecipeOptions) {
+    this.#metadata = metadata;
     this.#settings = metadata.settings;
     this.host = metadata.host ?? "a1111";
     if (metadata.prompt === null) throw new RequestError("The file names no prompt.", { hint: "Give one yourself." });
@@ -69,6 +84,10 @@ class Told {
     if (networks(this.prompt).length > 0) {
       this.notes.push(`The prompt names ${networks(this.prompt).join(", ")}, which is not applied.`);
     }
+  }
+
+  inOldRange(): Told {
+    return new Told({ ...this.#metadata, settings: { ...this.#settings, ...oldRange } }, { imageSize: this.size });
   }
 
   has(key: string): boolean {
@@ -175,8 +194,13 @@ function checkOneStep(told: Told): void {
       `The picture was made from another one ("Denoising strength: ${told.text("Denoising strength")}"), which is not in the file.`,
     );
   }
-  if (parts(told.prompt).length > 1) {
-    throw notOneStep('The prompt is composed of several with "AND", which is not done here.');
+  if (Number(told.text("Sigma churn") ?? 0) > 0) {
+    throw notOneStep('The sampler added noise of its own to the step\'s ("Sigma churn"), which is not repeated here.');
+  }
+  if (told.isForge && Math.abs(weightOf(parts(told.prompt))) < leastWeight) {
+    throw notOneStep(
+      'The weights of the prompts that "AND" joins add up to 0, by which Forge divides: it drew nothing.',
+    );
   }
   if (!chosen.sampler) {
     throw notOneStep(`The sampler is "${chosen.name}"; known are ${[...a1111Samplers.keys()].join(", ")}.`);
@@ -222,34 +246,58 @@ function levels(told: Told, sampler: Sampler, schedule: string, whole: SigmaTabl
 // ---- the prompts
 
 async function condition(told: Told, pipeline: Pipeline, anySteps: boolean): Promise<Conditionings> {
-  const [{ text, weight }] = parts(told.prompt) as [WeightedPart];
-  const positive = await encode(told, pipeline, text);
-  if (anySteps) return conditionings({ guidance: 1, step: pipeline.step }, positive);
+  const composed = parts(told.prompt);
+  const texts: Weighted[] = [];
+  for (const { text, weight } of composed) texts.push({ text: await encode(told, pipeline, text), weight });
+  const whole = weightOf(composed);
+  const mean = times(texts, 1 / (whole || 1));
+  if (anySteps) return conditionings(mean, pipeline.step);
   const step = stepOf(told, pipeline);
-  // Forge leaves the negative prompt out before it looks at the weight, and then multiplies what is there.
-  if (told.isForge && told.guidance === 1) {
-    return conditionings({ guidance: 1, step: amplified(step, weight) }, positive);
-  }
-  const guidance = told.guidance * weight;
-  if (guidance === 1) return conditionings({ guidance, step }, positive);
-  return conditionings({ guidance, step }, positive, await encode(told, pipeline, told.negativePrompt));
+  // Forge leaves the negative prompt out before it looks at the weights, and then multiplies what is there.
+  if (told.isForge && told.guidance === 1) return conditionings(mean, amplified(step, whole));
+  // x0 = negative + Σ guidance·weight·(part − negative), after Liu et al. 2022, "Composable Diffusion".
+  const guided = times(texts, told.guidance);
+  const rest = 1 - told.guidance * whole;
+  if (rest === 0) return conditionings(guided, step);
+  return conditionings(guided, step, { text: await encode(told, pipeline, told.negativePrompt), weight: rest });
 }
+
+const weightOf = (composed: readonly WeightedPart[]): number => composed.reduce((sum, { weight }) => sum + weight, 0);
+
+/** Sums below it are float32's rounding. */
+const leastWeight = 1e-6;
 
 /** The states of a prompt's chunks, each to be multiplied by its factor. */
 type Encoded = readonly { readonly states: Embedding; readonly factor: number | null }[];
 
-function conditionings(rest: Omit<Conditioning, "positive">, positive: Encoded, negative?: Encoded): Conditionings {
-  const unknown = [...positive, ...(negative ?? [])].filter(({ factor }) => factor === null).length;
-  const of = (factors: readonly number[] = []) => {
+interface Weighted {
+  readonly text: Encoded;
+  /** Of its output. */
+  readonly weight: number;
+}
+
+const times = (texts: readonly Weighted[], by: number): Weighted[] =>
+  texts.map(({ text, weight }) => ({ text, weight: weight * by }));
+
+/** `texts` are those that AND joins: one at least. */
+function conditionings(texts: readonly Weighted[], step: OneStep, negative?: Weighted): Conditionings {
+  const all = [...texts, ...(negative ? [negative] : [])];
+  const unknown = all.flatMap(({ text }) => text).filter(({ factor }) => factor === null).length;
+  const of = (factors: readonly number[] = []): Conditioning => {
     const left = [...factors];
-    const whole = (prompt: Encoded) =>
-      joined(prompt.map(({ states, factor }) => times(states, factor ?? left.shift() ?? 1)));
-    return { ...rest, positive: whole(positive), ...(negative && { negative: whole(negative) }) };
+    const states = all.map(({ text }) =>
+      joined(text.map((chunk) => raised(chunk.states, chunk.factor ?? left.shift() ?? 1))),
+    );
+    const longest = Math.max(...states.slice(0, texts.length).map(({ tokens }) => tokens));
+    return mixture(
+      all.map(({ weight }, i) => ({ states: i < texts.length ? filledUp(states[i]!, longest) : states[i]!, weight })),
+      step,
+    );
   };
   return { unknown, of };
 }
 
-const times = (states: Embedding, factor: number) => (factor === 1 ? states : scaled(states, () => factor));
+const raised = (states: Embedding, factor: number) => (factor === 1 ? states : scaled(states, () => factor));
 
 interface WeightedPart {
   readonly text: string;

@@ -4,14 +4,9 @@
 import { Graph, type GraphNode, type Role } from "../../metadata/dialects/comfyGraph.ts";
 import type { Json, JsonObject } from "../../metadata/json.ts";
 import type { Size } from "../pipeline.ts";
+import type { Mixture, Steer } from "./comfyConditioning.ts";
+import { textBehind } from "./comfyText.ts";
 import { checkedSide, notOneStep, unknownSeed, wholeLatents } from "./making.ts";
-
-/** What steers the U-Net. */
-export type Steer =
-  | { readonly do: "text"; readonly text: string; readonly stopAt: number | null }
-  | { readonly do: "concat"; readonly parts: readonly [Steer, Steer] }
-  | { readonly do: "average"; readonly parts: readonly [Steer, Steer]; readonly share: number }
-  | { readonly do: "zero"; readonly of: Steer };
 
 /** How the noise levels come about: named ones, or SDTurboScheduler's. */
 export interface Levels {
@@ -28,7 +23,11 @@ export interface Levels {
   readonly max?: number | undefined;
   readonly min?: number | undefined;
   readonly rho?: number | undefined;
+  /** What was done to the levels before the sampler got them, in order. */
+  readonly edits: readonly Edit[];
 }
+
+type Edit = (sigmas: readonly number[]) => readonly number[];
 
 export interface Latents extends Size {
   readonly count: number;
@@ -45,6 +44,7 @@ export interface ModelSampling {
 export interface Drawing {
   /** The sampler's own id in the graph. */
   readonly node: string;
+  readonly mixture: Mixture;
   readonly positive: Steer;
   readonly negative: Steer | null;
   readonly cfg: number;
@@ -108,16 +108,12 @@ class Walk {
     const image = this.#decoder(saver);
     const drawn = this.#sampler(image.node.inputs.samples ?? image.node.inputs.latent);
     const { node, slot } = drawn;
-    const guider = this.#graph.source(node.inputs.guider)?.inputs;
-    const told = guider ? { ...node.inputs, ...guider } : node.inputs;
+    const told = { ...node.inputs, ...this.#guider(node.inputs) };
     const latents = this.#latents(node.inputs.latent_image ?? node.inputs.latent, 0);
-    const cfg = this.#number(told.cfg) ?? 1;
     this.#checkNoise(node.inputs);
     return {
       node: node.id,
-      positive: this.#steer(told.positive ?? told.conditioning, "positive", 0),
-      negative: cfg !== 1 && told.negative !== undefined ? this.#steer(told.negative, "negative", 0) : null,
-      cfg,
+      ...this.#guidance(told),
       seed: this.#seed(node.inputs),
       sampler: this.#samplerName(node.inputs),
       levels: this.#levels(node),
@@ -184,6 +180,7 @@ class Walk {
     const before = () => this.#latents(inputs.samples ?? inputs.latent, depth + 1);
     if (type === "LatentFromBatch") return fromBatch(before(), this.#pick(inputs));
     if (type === "RepeatLatentBatch") return repeated(before(), this.#number(inputs.amount) ?? 1);
+    if (type === "LatentBatchSeedBehavior") return reseeded(before(), inputs.seed_behavior === "fixed");
     if (harmless.test(type)) return this.#latents(anyLink(inputs), depth + 1);
     const [width, height] = [this.#number(inputs.width), this.#number(inputs.height)];
     if (!/Empty.*Latent/i.test(type) || width === undefined || height === undefined) {
@@ -193,6 +190,34 @@ class Walk {
     }
     const size = checkedSide(wholeLatents({ width, height }), `The latents' size is ${width}x${height}`);
     return { ...size, count: this.#number(inputs.batch_size) ?? 1, index: undefined };
+  }
+
+  /** The node that holds what SamplerCustomAdvanced steers by. */
+  #guider(inputs: JsonObject): JsonObject {
+    const node = this.#graph.source(inputs.guider);
+    if (!node || /^(?:Basic|CFG|DualCFG)Guider$/.test(node.type)) return node?.inputs ?? {};
+    throw notOneStep(`The sampler was guided by "${node.type}", which is not known here.`);
+  }
+
+  /** nodes_custom_sampler.py, Guider_DualCFG; samplers.py, sampling_function, which leaves the negative prompt out where cfg is 1, within math.isclose. */
+  #guidance(told: JsonObject): Pick<Drawing, "mixture" | "positive" | "negative" | "cfg"> {
+    const dual = told.cond1 !== undefined;
+    const positive = this.#steer(told.cond1 ?? told.positive ?? told.conditioning, "positive", 0);
+    const cfg = this.#number(dual ? told.cfg_conds : told.cfg) ?? 1;
+    const isOff = told.negative === undefined || (!dual && Math.abs(cfg - 1) <= 1e-9);
+    const negative = isOff ? null : this.#steer(told.negative, "negative", 0);
+    const wanted = { steer: positive, weight: cfg };
+    if (!negative) return { mixture: [{ steer: positive, weight: 1 }], positive, negative, cfg };
+    if (!dual) return { mixture: [wanted, { steer: negative, weight: 1 - cfg }], positive, negative, cfg };
+    const middle = this.#steer(told.cond2, "positive", 0);
+    const second = this.#number(told.cfg_cond2_negative) ?? 1;
+    const [first, between] = told.style === "nested" ? [second * cfg, second * (1 - cfg)] : [cfg, second - cfg];
+    const mixture = [
+      { steer: positive, weight: first },
+      { steer: middle, weight: between },
+      { steer: negative, weight: 1 - second },
+    ];
+    return { mixture: mixture.filter(({ weight }, i) => i === 0 || weight !== 0), positive, negative, cfg };
   }
 
   #checkNoise(inputs: JsonObject): void {
@@ -224,33 +249,46 @@ class Walk {
     throw notOneStep(`The sampler is "${node?.type ?? "of no node that is known"}", which is not known here.`);
   }
 
-  #levels(node: GraphNode): Levels {
-    const { inputs } = node;
-    const numbers = (from: JsonObject) => ({
-      steps: this.#number(from.steps) ?? 1,
-      denoise: this.#number(from.denoise) ?? 1,
-    });
-    const whole = { start: 0, end: Number.POSITIVE_INFINITY, full: true };
-    const sigmas = this.#graph.source(inputs.sigmas);
-    if (sigmas) {
-      const scheduler = this.#graph.literal(sigmas.inputs.scheduler) ?? sigmaNodes[sigmas.type];
-      if (typeof scheduler !== "string") {
-        throw notOneStep(`The noise levels come from "${sigmas.type}", which is not known here.`);
-      }
-      const range = {
-        max: this.#number(sigmas.inputs.sigma_max),
-        min: this.#number(sigmas.inputs.sigma_min),
-        rho: this.#number(sigmas.inputs.rho),
-      };
-      return { scheduler, ...numbers(sigmas.inputs), ...whole, ...range, oneMore: false };
-    }
-    const scheduler = String(this.#graph.literal(inputs.scheduler) ?? "normal");
-    const part = {
+  #levels({ inputs }: GraphNode): Levels {
+    if (this.#graph.source(inputs.sigmas)) return this.#sigmas(inputs.sigmas, 0);
+    return {
+      scheduler: String(this.#graph.literal(inputs.scheduler) ?? "normal"),
+      ...this.#counts(inputs),
       start: this.#number(inputs.start_at_step) ?? 0,
       end: this.#number(inputs.end_at_step) ?? Number.POSITIVE_INFINITY,
       full: inputs.return_with_leftover_noise !== "enable",
+      oneMore: true,
+      edits: [],
     };
-    return { scheduler, ...numbers(inputs), ...part, oneMore: true };
+  }
+
+  #counts(inputs: JsonObject) {
+    return { steps: this.#number(inputs.steps) ?? 1, denoise: this.#number(inputs.denoise) ?? 1 };
+  }
+
+  /** The levels from a node of their own, and what other nodes did to them. */
+  #sigmas(value: Json | undefined, depth: number): Levels {
+    const node = this.#graph.source(value);
+    if (!node || depth > maxDepth) throw notOneStep("The noise levels that the sampler went down are not known.");
+    const { inputs, type } = node;
+    const slot = Array.isArray(value) && value[1] === 1 ? 1 : 0;
+    const edit = sigmaEdits[type]?.((name) => this.#number(inputs[name]) ?? 0, slot);
+    if (edit) {
+      const before = this.#sigmas(inputs.sigmas, depth + 1);
+      return { ...before, edits: [...before.edits, edit] };
+    }
+    const scheduler = type === "BasicScheduler" ? this.#graph.literal(inputs.scheduler) : sigmaNodes[type];
+    if (typeof scheduler !== "string") {
+      throw notOneStep(`The noise levels come from "${type}", which is not known here.`);
+    }
+    return {
+      scheduler: inputs.model_type === undefined ? scheduler : `${scheduler} ${inputs.model_type}`,
+      ...this.#counts(inputs),
+      ...{ start: 0, end: Number.POSITIVE_INFINITY, full: true, oneMore: false, edits: [] },
+      max: this.#number(inputs.sigma_max),
+      min: this.#number(inputs.sigma_min),
+      rho: this.#number(inputs.rho),
+    };
   }
 
   // ---- model, CLIP and conditioning
@@ -291,6 +329,14 @@ class Walk {
         const share = this.#number(inputs.conditioning_to_strength) ?? 1;
         return { do: "average", parts: [next("conditioning_to"), next("conditioning_from")], share };
       }
+      case "ConditioningCombine":
+        return { do: "combine", parts: [next("conditioning_1"), next("conditioning_2")] };
+      case "ConditioningSetAreaStrength":
+        return { do: "strength", of: next("conditioning"), strength: this.#number(inputs.strength) ?? 1 };
+      case "ConditioningSetTimestepRange": {
+        const [start, end] = [this.#number(inputs.start) ?? 0, this.#number(inputs.end) ?? 1];
+        return { do: "range", of: next("conditioning"), start, end };
+      }
       case "ConditioningZeroOut":
         return { do: "zero", of: next("conditioning") };
     }
@@ -304,9 +350,11 @@ class Walk {
   }
 
   #text({ inputs, type }: GraphNode): Steer {
+    const value = inputs.text ?? inputs.prompt;
     const text =
-      this.#graph.literal(inputs.text ?? inputs.prompt) ??
-      this.#graph.textAt({ id: "", type, inputs: { positive: inputs.text ?? null } }, "positive");
+      textBehind(this.#graph, value) ??
+      this.#graph.literal(value) ??
+      this.#graph.textAt({ id: "", type, inputs: { positive: value ?? null } }, "positive");
     if (typeof text !== "string") throw notOneStep(`The text of "${type}" comes from nodes that are not known.`);
     return { do: "text", text, stopAt: this.#lastLayer(inputs.clip, 0) };
   }
@@ -357,6 +405,21 @@ const sigmaNodes: Readonly<Record<string, string>> = {
   SDTurboScheduler: "sd_turbo",
   KarrasScheduler: "karras",
   ExponentialScheduler: "exponential",
+  PolyexponentialScheduler: "polyexponential",
+  BetaSamplingScheduler: "beta",
+  AlignYourStepsScheduler: "align_your_steps",
+};
+
+type Numbers = (name: string) => number;
+
+const sigmaEdits: Readonly<Record<string, (number: Numbers, slot: 0 | 1) => Edit>> = {
+  SplitSigmas: (number, slot) => (sigmas) =>
+    slot === 0 ? sigmas.slice(0, number("step") + 1) : sigmas.slice(number("step")),
+  SplitSigmasDenoise: (number, slot) => (sigmas) => {
+    const kept = Math.round(Math.max(sigmas.length - 1, 0) * number("denoise"));
+    return slot === 0 ? sigmas.slice(0, -kept) : sigmas.slice(-(kept + 1));
+  },
+  SetFirstSigma: (number) => (sigmas) => [number("sigma"), ...sigmas.slice(1)],
 };
 
 // ---- batches
@@ -388,4 +451,10 @@ function repeated(latents: Latents, amount: number): Latents {
   const offset = Math.max(...index) - Math.min(...index) + 1;
   const all = numbers(amount).flatMap((i) => index.map((one) => one + i * offset));
   return { ...latents, count: all.length, index: all };
+}
+
+/** LatentBatchSeedBehavior: "fixed" gives all pictures the first one's noise, "random" forgets which they were. */
+function reseeded(latents: Latents, isFixed: boolean): Latents {
+  const first = latents.index?.[0] ?? 0;
+  return { ...latents, index: isFixed ? numbers(latents.count).map(() => first) : undefined };
 }

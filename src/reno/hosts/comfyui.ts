@@ -5,12 +5,20 @@ import type { JsonObject } from "../../metadata/json.ts";
 import type { Cleaning } from "../clipTokenizer.ts";
 import { noise } from "../noise/index.ts";
 import type { OneStep, PredictionType } from "../oneStep.ts";
-import type { Conditioning, Embedding, Pipeline } from "../pipeline.ts";
-import { joined } from "../prompt/chunk.ts";
-import { chunks, cleaningsOf, emphasized, emptyChunk, hasWeights, namesEmbeddings } from "../prompt/comfyui.ts";
+import type { Conditioning, Pipeline } from "../pipeline.ts";
+import { cleaningsOf, namesEmbeddings } from "../prompt/comfyui.ts";
 import { alphasCumprod } from "../schedule.ts";
-import { type Drawing, drawings, type Steer } from "./comfyGraph.ts";
-import { type Candidate, known, type LatentShape, notOneStep, type Recipe, type RecipeOptions } from "./making.ts";
+import { firstStates, mixed, type Reader, wordsOf } from "./comfyConditioning.ts";
+import { type Drawing, drawings, type Levels } from "./comfyGraph.ts";
+import {
+  type Candidate,
+  known,
+  type LatentShape,
+  mixture,
+  notOneStep,
+  type Recipe,
+  type RecipeOptions,
+} from "./making.ts";
 import { comfySamplers } from "./samplers.ts";
 import { comfySchedules } from "./schedules.ts";
 import { descend, SigmaTable, untouched } from "./sigmas.ts";
@@ -37,14 +45,14 @@ export function comfyRecipe(metadata: ImageMetadata, graph: JsonObject, options:
 
 /** One for each way in which the prompts may have been cleaned. */
 function recipesOf(drawing: Drawing, anySteps: boolean): Recipe[] {
-  const texts = textOf(drawing.positive) + (drawing.negative ? textOf(drawing.negative) : "");
+  const texts = wordsOf(drawing.positive) + (drawing.negative ? wordsOf(drawing.negative) : "");
   return cleaningsOf(texts).map((cleaning) => recipe(drawing, anySteps, cleaning));
 }
 
 function recipe(drawing: Drawing, anySteps: boolean, cleaning: Cleaning): Recipe {
   if (!anySteps) stepOf(drawing, { alphasCumprod: alphasCumprod(), predictionType: "epsilon" }); // throws if it is none
   const { width, height } = drawing.latents;
-  const [prompt, negativePrompt] = [textOf(drawing.positive), drawing.negative ? textOf(drawing.negative) : ""];
+  const [prompt, negativePrompt] = [wordsOf(drawing.positive), drawing.negative ? wordsOf(drawing.negative) : ""];
   const embeddings = [prompt, negativePrompt].some(namesEmbeddings);
   return {
     host: "comfyui",
@@ -68,13 +76,6 @@ function sizeNote(recipe: Recipe, width: number | undefined, height: number | un
   return [
     `The file has ${width}x${height} pixels, but the picture was drawn at ${recipe.width}x${recipe.height}: something changed its size afterwards.`,
   ];
-}
-
-/** The words, for people and for rewards. */
-function textOf(steer: Steer): string {
-  if (steer.do === "text") return steer.text;
-  if (steer.do === "zero") return "";
-  return steer.parts.map(textOf).filter(Boolean).join(", ");
 }
 
 // ---- the step
@@ -126,15 +127,19 @@ function sampled({ modelSampling }: Drawing, model: Model): Sampled {
 /** The one level that is stepped from, and the one stepped to (samplers.py, KSampler.set_steps and sample). */
 function levels({ levels: told, sampler }: Drawing, table: SigmaTable): [number, number] {
   const { steps, denoise, start, end, full } = told;
-  if (told.scheduler === "sd_turbo") return checked(turbo(told, table), steps);
+  if (told.scheduler === "sd_turbo") return checked(edited(turbo(told, table), told), steps);
   const oneMore = told.oneMore && (comfySamplers.get(sampler)?.oneMore ?? false);
   const total = denoise > 0.9999 ? steps : Math.floor(steps / denoise);
-  let all = schedule(told, total + (oneMore ? 1 : 0), table);
+  let all: readonly number[] = schedule(told, total + (oneMore ? 1 : 0), table);
   if (oneMore) all = [...all.slice(0, -2), all.at(-1)!];
   all = all.slice(-(steps + 1));
+  all = edited(all, told);
   if (end < all.length - 1) all = [...all.slice(0, end), full ? 0 : all[end]!];
   return checked(all.slice(start), steps);
 }
+
+const edited = (sigmas: readonly number[], { edits }: Levels) =>
+  edits.reduce<readonly number[]>((all, edit) => edit(all), sigmas);
 
 function checked(all: readonly number[], steps: number): [number, number] {
   if (all.length === 2) return [all[0]!, all[1]!];
@@ -159,55 +164,12 @@ function turbo({ steps, denoise }: Drawing["levels"], table: SigmaTable): number
 
 // ---- the conditioning
 
-interface Reader {
-  readonly pipeline: Pipeline;
-  readonly cleaning: Cleaning;
-}
-
 async function condition(drawing: Drawing, reader: Reader, anySteps: boolean): Promise<Conditioning> {
   const { pipeline } = reader;
-  const positive = await encode(drawing.positive, reader);
-  if (anySteps) return { positive, guidance: 1, step: pipeline.step };
-  const step = stepOf(drawing, pipeline);
-  const { cfg, negative } = drawing;
-  // samplers.py leaves the negative prompt out where cfg is 1, within Python's math.isclose.
-  if (!negative || Math.abs(cfg - 1) <= 1e-9) return { positive, guidance: 1, step };
-  return { positive, negative: await encode(negative, reader), guidance: cfg, step };
-}
-
-async function encode(steer: Steer, reader: Reader): Promise<Embedding> {
-  if (steer.do === "text") return encodeText(steer.text, steer.stopAt, reader);
-  if (steer.do === "zero") {
-    const { data, tokens, width } = await encode(steer.of, reader);
-    return { data: new Float32Array(data.length), tokens, width };
-  }
-  const [to, from] = [await encode(steer.parts[0], reader), await encode(steer.parts[1], reader)];
-  return steer.do === "concat" ? joined([to, from]) : averaged(to, from, steer.share);
-}
-
-/** ConditioningAverage: the second is cut or filled up with zeros to the first one's length. */
-const averaged = (to: Embedding, from: Embedding, share: number): Embedding => ({
-  ...to,
-  data: to.data.map((value, i) => value * share + (from.data[i] ?? 0) * (1 - share)),
-});
-
-async function encodeText(text: string, stopAt: number | null, { pipeline, cleaning }: Reader): Promise<Embedding> {
-  const { tokenizer } = pipeline;
-  const options = { skipLayers: skippedLayers(stopAt, pipeline) };
-  const parts = chunks(text, tokenizer, cleaning);
-  const states = await pipeline.encodeChunks(
-    parts.map(({ ids }) => ids),
-    options,
-  );
-  if (!hasWeights(parts)) return joined(states);
-  const [empty] = await pipeline.encodeChunks([emptyChunk(tokenizer).ids], options);
-  return joined(emphasized(states, empty!, parts));
-}
-
-/** CLIPSetLastLayer counts from -1, the last; SD2, told by its padding, is loaded without its last layer, and stops at -2 unless told. */
-function skippedLayers(stopAt: number | null, { tokenizer }: Pipeline): number {
-  const last = tokenizer.pad === tokenizer.end ? -1 : -2;
-  return Math.max(last - (stopAt ?? last), 0);
+  if (anySteps) return { positive: await firstStates(drawing.positive, reader), guidance: 1, step: pipeline.step };
+  const { whole, table } = sampled(drawing, pipeline);
+  const [sigma] = levels(drawing, table);
+  return mixture(await mixed(drawing.mixture, { sigma, table: whole }, reader), stepOf(drawing, pipeline));
 }
 
 // ---- the noise

@@ -1,7 +1,8 @@
 // What a file says about how its picture was made, as far as it takes to make it again.
 
 import { RequestError } from "../../errors.ts";
-import type { Conditioning, Pipeline, Size } from "../pipeline.ts";
+import type { OneStep } from "../oneStep.ts";
+import type { Conditioning, Pipeline, Size, WeightedStates } from "../pipeline.ts";
 import type { Rounding } from "../resultFile.ts";
 
 export interface Recipe extends Size {
@@ -33,6 +34,13 @@ export interface Conditionings {
 }
 
 export const known = (conditioning: Conditioning): Conditionings => ({ unknown: 0, of: () => conditioning });
+
+/** The sum of what the U-Net makes of several prompts, times weights that add up to 1; the first is the one that is wanted. */
+export function mixture([wanted, ...others]: readonly WeightedStates[], step: OneStep): Conditioning {
+  const { states: positive, weight: guidance } = wanted!;
+  if (others.length === 1) return { positive, negative: others[0]!.states, guidance, step };
+  return { positive, guidance: 1, ...(others.length > 0 && { others }), step };
+}
 
 export interface Candidate {
   readonly name: string;

@@ -116,17 +116,38 @@ export const a1111Aliases: ReadonlyMap<string, string> = new Map([
   ["align_your_steps_GITS", "Align Your Steps GITS"],
 ]);
 
+/** AlignYourStepsScheduler's levels (nodes_align_your_steps.py). */
+const comfyLevels = {
+  SD1: [
+    14.6146412293, 6.4745760956, 3.8636745985, 2.694615152, 1.8841921177, 1.3943805092, 0.9642583904, 0.6523686016,
+    0.3977456272, 0.1515232662, 0.0291671582,
+  ],
+  SDXL: [
+    14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141, 0.5550693289, 0.3798540708,
+    0.2332364134, 0.1114188177, 0.0291671582,
+  ],
+};
+
+/** ComfyUI puts 0 in place of the last of the levels, and A1111 after it. */
+function endingAt0(levels: readonly number[]): Schedule {
+  const make = listed(levels);
+  return (n, table, options) => [...make(n + 1, table, options).slice(0, -2), 0];
+}
+
 /** By the names in the graph. */
 export const comfySchedules: ReadonlyMap<string, Schedule> = new Map<string, Schedule>([
   ["simple", simple],
   ["sgm_uniform", sgmUniform],
   ["karras", karras],
   ["exponential", exponential],
+  ["polyexponential", polyexponential],
   ["ddim_uniform", ddim],
   ["beta", (n, table, options) => beta(n, table, { ...options, min: table.sigma(500) })],
   ["normal", normal],
   ["linear_quadratic", linearQuadratic],
   ["kl_optimal", klOptimalComfy],
+  ["align_your_steps SD1", endingAt0(comfyLevels.SD1)],
+  ["align_your_steps SDXL", endingAt0(comfyLevels.SDXL)],
 ]);
 
 function klOptimalComfy(n: number, _: SigmaTable, options: ScheduleOptions): number[] {

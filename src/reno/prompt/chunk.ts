@@ -18,3 +18,12 @@ export function joined(parts: readonly Embedding[]): Embedding {
   }
   return { data, tokens: parts.reduce((sum, { tokens }) => sum + tokens, 0), width: parts[0]!.width };
 }
+
+/** Filled up to so many tokens with the last one's states: how A1111 and Forge make prompts of several lengths one batch. */
+export function filledUp({ data, tokens, width }: Embedding, wanted: number): Embedding {
+  if (tokens >= wanted) return { data, tokens, width };
+  const filled = new Float32Array(wanted * width);
+  filled.set(data);
+  for (let at = tokens; at < wanted; at++) filled.set(data.subarray((tokens - 1) * width, tokens * width), at * width);
+  return { data: filled, tokens: wanted, width };
+}

@@ -74,6 +74,7 @@ test.each([
   ["Sampler: Euler", "Sampler: UniPC", /fewer than three/],
   ["Schedule type: Automatic", "Schedule type: Odd", /"Odd"; known are/],
   ["Sampler: Euler, Schedule type: Automatic", "Sampler: Euler a, Schedule type: KL Optimal", /ends above 0/],
+  ["Sampler: Euler", "Sigma churn: 1.0, Sampler: Euler", /noise of its own/],
   ["Seed: 43,", "", /no seed/],
 ])("%s as %s is refused in words", (from, to, message) => {
   const change = (text: string) => text.replace(from, to);
@@ -81,10 +82,23 @@ test.each([
   expect(() => forge("weights", change)).toThrow(RequestError);
 });
 
-test("AND is refused, but prompt and noise of any picture can be had", () => {
-  expect(() => forge("and")).toThrow(/AND/);
+test("weights of AND that add up to 0 are what Forge divides by", () => {
+  const change = (by: string) => files.forge.and.replace(":0.7", by);
+  expect(() => recipeOf(metadata("parameters", change(":-1")))).toThrow(/add up to 0/);
+  expect(recipeOf(metadata("parameters", change(":-0.9"))).prompt).toBe("a cat AND a dog :-0.9");
+});
+
+test("prompt and noise of a picture of many steps can be had", () => {
   const many = metadata("parameters", files.forge.weights.replace("Steps: 1,", "Steps: 20,"));
   expect(recipeOf(many, { anySteps: true })).toMatchObject({ seed: 43, width: 64 });
+});
+
+test("the older range of levels, which no file tells, is another recipe where it counts", async () => {
+  const karras = forge("weights", (text) => text.replace("Automatic", "Karras"));
+  expect(forge("weights").others).toEqual([]);
+  expect(karras.others).toHaveLength(1);
+  const told = forge("weights", (text) => text.replace("Automatic", "Karras, Schedule max sigma: 9"));
+  expect(told.others).toEqual([]);
 });
 
 test("what is not followed is said", () => {
@@ -139,7 +153,6 @@ test("samplers in parts, guiders and joined prompts are followed", () => {
 });
 
 test("what can not be made again is refused in words", () => {
-  expect(() => comfy("combine")).toThrow(/ConditioningCombine/);
   const steps = (text: string) => JSON.parse(text.replace('"steps": 1', '"steps": 20'));
   const many = { ...metadata("prompt", files.comfyui.weights), graph: steps(files.comfyui.weights) };
   expect(() => recipeOf(many)).toThrow(/20 steps/);
