@@ -3,11 +3,10 @@
 import { parse } from "node:path";
 import type { Command } from "commander";
 import { RequestError } from "../errors.ts";
-import { noise } from "../reno/noise/index.ts";
-import { ownTexts, resultFile } from "../reno/resultFile.ts";
-import { type MakingFlags, nextSeed } from "../tasks/making.ts";
+import type { MakingFlags } from "../tasks/making.ts";
 import { type Origin, originOf } from "../tasks/origin.ts";
-import { freeName, writeWhole } from "../tasks/writeWhole.ts";
+import { pictureOfSeries } from "../tasks/series.ts";
+import { freeName, slug, writeWhole } from "../tasks/writeWhole.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { addMakingFlags } from "./makingFlags.ts";
 import { parseCount } from "./options.ts";
@@ -69,29 +68,12 @@ interface Made {
 }
 
 async function make(origin: Origin, index: number, { from, out }: GenerateFlags): Promise<Made> {
-  const { pipeline, prompt, conditioning, width, height } = origin;
-  const seed = origin.seed === undefined ? undefined : nextSeed(origin.seed, index);
-  const shape = pipeline.latentShape({ width, height });
-  const latents = index === 0 ? origin.latents : noise({ host: "diffusers", seed: seed!, shape });
-  const pixels =
-    (index === 0 ? origin.pixels : undefined) ??
-    (await pipeline.generate({ prompt, conditioning, latents, width, height })).pixels;
-  const stem = from === undefined ? `${seed ?? "latents"}-${slug(prompt)}` : `${parse(from).name}-again`;
+  const { seed, file: content } = await pictureOfSeries(origin, index);
+  const stem = from === undefined ? `${seed ?? "latents"}-${slug(origin.prompt)}` : `${parse(from).name}-again`;
   const file = await freeName(out, stem, ".png");
-  const texts = index === 0 ? origin.texts : ownTexts({ ...origin.making, seed });
-  // A seed says which noise it was; noise that was given is not to be had otherwise.
-  const given = origin.latentsGiven ? { latents: { data: latents, shape } } : {};
-  await writeWhole(file, await resultFile({ pixels, rounding: origin.rounding, width, height, texts, ...given }));
+  await writeWhole(file, content);
   return { file, seed };
 }
-
-/** "a red fox, in the snow" as a part of a file's name. */
-const slug = (prompt: string): string =>
-  prompt
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, "-")
-    .slice(0, 40)
-    .replace(/^-+|-+$/g, "") || "picture";
 
 function tell(
   { file, seed }: Made,

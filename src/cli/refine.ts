@@ -5,16 +5,16 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, parse, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RequestError } from "../errors.ts";
-import { builtInPipeline } from "../reno/loadPipeline.ts";
 import { fittingPlan } from "../reno/memoryPlan.ts";
 import { refineDefaults } from "../reno/refine.ts";
-import { byName, type WeightedReward } from "../reno/stepGraph.ts";
+import type { WeightedReward } from "../reno/stepGraph.ts";
 import { differences, parseTrace, type Trace, traceStep } from "../reno/trace.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import { sameCheckpoint } from "../scoring/rewardName.ts";
 import type { MakingFlags } from "../tasks/making.ts";
 import { type Origin, originOf } from "../tasks/origin.ts";
 import { type RunResult, runRefinement } from "../tasks/refineRun.ts";
+import { type Manner, refineOptionsOf, refineSettings, usualRewards } from "../tasks/refineSettings.ts";
 import { freeName } from "../tasks/writeWhole.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { addMakingFlags } from "./makingFlags.ts";
@@ -106,14 +106,15 @@ async function refineCommand(image: string | undefined, flags: RefineFlags): Pro
   try {
     const origin = await originOf(image, { ...flags, latents: flags.latents || undefined }, progress.say);
     const rewards = await loadRewards(origin, flags);
-    const settings = settingsOf(origin, flags, rewards);
+    const manner = mannerOf(flags);
+    const settings = refineSettings(origin, rewards, manner);
     if (earlier) refuseOtherRun(earlier, settings, flags.resume!);
     const judges = flags.dtype === "float16" ? await loadRewards(origin, { ...flags, dtype: "float32" }) : undefined;
     await origin.pipeline.unload(); // the steps' graph holds the model itself
     const out = flags.out ?? (await usualName(image, origin));
     const plan = fittingPlan({ say: progress.say });
     const result = await runRefinement({
-      options: { ...optionsOf(origin, flags), rewards, signal: interrupt.signal, plan },
+      options: { ...refineOptionsOf(origin, manner), ...runOf(flags), rewards, signal: interrupt.signal, plan },
       judges,
       texts: origin.texts,
       rounding: origin.rounding,
@@ -166,7 +167,7 @@ async function loadRewards(
   { pipeline }: Origin,
   { reward, provider, dtype, threads }: RefineFlags,
 ): Promise<WeightedReward[]> {
-  const names = reward ?? [pipeline.path === builtInPipeline.path ? "shapes" : "imagereward"];
+  const names = reward ?? usualRewards(pipeline);
   const run = { ...(provider && { provider }), ...(dtype && { dtype }), ...(threads && { threads }) };
   const specs = await rewardsOf({ reward: names, ...run }, sameCheckpoint);
   return await Promise.all(
@@ -184,14 +185,7 @@ async function usualName(image: string | undefined, { seed }: Origin): Promise<s
   return await freeName(dir, `${name.replace(/-refined(-\d+)?$/, "")}-refined`, ".png");
 }
 
-const optionsOf = ({ pipeline, prompt, conditioning, latents, seed, width, height }: Origin, flags: RefineFlags) => ({
-  pipeline,
-  prompt,
-  conditioning,
-  latents,
-  seed,
-  width,
-  height,
+const mannerOf = (flags: RefineFlags): Manner => ({
   iterations: flags.iterations,
   optimizer: flags.optimizer,
   learningRate: flags.lr,
@@ -199,20 +193,12 @@ const optionsOf = ({ pipeline, prompt, conditioning, latents, seed, width, heigh
   regularization: flags.reg,
   mode: flags.mode,
   patience: flags.patience,
-  ...(flags.provider && { provider: flags.provider as "cpu" }),
-  ...(flags.threads && { threads: flags.threads }),
 });
 
-/** As the trace and the result's file tell them; no paths, which are nobody else's business. */
-function settingsOf(origin: Origin, flags: RefineFlags, rewards: readonly WeightedReward[]) {
-  const { pipeline, prompt, negativePrompt, guidance, seed, width, height } = origin;
-  const weights = [...byName(rewards)].map(([name, { weight }]): [string, number] => [name, weight]);
-  const { iterations, optimizer, lr, gradClip, reg, mode } = flags;
-  const making = { model: pipeline.name, prompt, negativePrompt, guidance, seed: jsonSeed(seed), width, height };
-  return { ...making, rewards: Object.fromEntries(weights), iterations, optimizer, lr, gradClip, reg, mode };
-}
-
-const jsonSeed = (seed: number | bigint | undefined) => (typeof seed === "bigint" ? String(seed) : seed);
+const runOf = ({ provider, threads }: RefineFlags) => ({
+  ...(provider && { provider: provider as "cpu" }),
+  ...(threads && { threads }),
+});
 
 interface Ended {
   readonly origin: Origin;

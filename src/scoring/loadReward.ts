@@ -45,7 +45,7 @@ export async function loadReward(name: string, options: LoadRewardOptions = {}):
       hint: "`renoir models list` shows them.",
     });
   }
-  const path = options.weights ?? kind.builtIn?.weights ?? (await findStored(name))?.path;
+  const path = await checkpointOf(name, options.weights);
   if (!path) {
     throw new RequestError(`The reward "${name}" has no checkpoint yet.`, {
       hint: `Fetch it with \`renoir models pull ${name}\`, or name the file: ${name}@path/to/checkpoint.pt.`,
@@ -65,6 +65,10 @@ export async function loadReward(name: string, options: LoadRewardOptions = {}):
     prepack: options.prepack ?? int8, // the eight-bit product is only fast on reordered weights
   });
 }
+
+/** Where a reward's checkpoint lies: at the path given, with Renoir, or where the registry on disk says. */
+export const checkpointOf = async (name: string, path?: string): Promise<string | undefined> =>
+  path ?? rewards[name.toLowerCase()]?.builtIn?.weights ?? (await findStored(name))?.path;
 
 const dtypes = ["auto", "float32", "float16", "int8"] as const;
 

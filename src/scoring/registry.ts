@@ -17,8 +17,10 @@ export interface RewardSpec {
 
 export interface RegistryOptions<R extends LoadedReward> {
   load(spec: RewardSpec): Promise<R>;
-  /** How long an unused reward stays; 5 minutes unless given. */
-  idleMs?: number;
+  /** How long an unused reward stays, asked when it comes out of use; Infinity is for ever. 5 minutes unless given. */
+  idleMs?: number | (() => number);
+  /** Told after a reward was loaded or has gone. */
+  onChange?: () => void;
   /** Bytes of memory that shall stay free; below it, unused rewards go. A twentieth of the machine's unless given. */
   reserve?: number;
   /** Bytes of memory that are free now. */
@@ -53,7 +55,14 @@ export class RewardRegistry<R extends LoadedReward> {
   #watch: NodeJS.Timeout | undefined;
 
   constructor(options: RegistryOptions<R>) {
-    this.#options = { idleMs: 5 * 60_000, reserve: totalmem() / 20, free: freemem, watchMs: 5_000, ...options };
+    this.#options = {
+      idleMs: 5 * 60_000,
+      reserve: totalmem() / 20,
+      free: freemem,
+      watchMs: 5_000,
+      onChange() {},
+      ...options,
+    };
   }
 
   /** The reward, loaded first if need be; it stays loaded until every lease of it is released. */
@@ -108,6 +117,7 @@ export class RewardRegistry<R extends LoadedReward> {
     entry.reward.then(
       () => {
         entry.ready = true;
+        this.#options.onChange();
       },
       // A load that failed leaves nothing behind: the next use tries again.
       () => this.#forget(entry),
@@ -121,7 +131,13 @@ export class RewardRegistry<R extends LoadedReward> {
     entry.lastUsed = Date.now();
     if (entry.users > 0) return;
     if (entry.leaving) entry.leaving.go();
-    else if (entry.ready) entry.idle = setTimeout(() => void this.#dismiss(entry), this.#options.idleMs).unref();
+    else if (entry.ready) this.#letGoWhenIdle(entry);
+  }
+
+  #letGoWhenIdle(entry: Entry<R>): void {
+    const { idleMs } = this.#options;
+    const wait = typeof idleMs === "number" ? idleMs : idleMs();
+    if (Number.isFinite(wait)) entry.idle = setTimeout(() => void this.#dismiss(entry), wait).unref();
   }
 
   /** Lets unused rewards go, the longest unused first, until enough memory is free. */
@@ -151,6 +167,7 @@ export class RewardRegistry<R extends LoadedReward> {
   async #end(entry: Entry<R>): Promise<void> {
     const reward = await entry.reward.catch(() => undefined);
     await reward?.unload();
+    this.#options.onChange();
   }
 
   #forget(entry: Entry<R>): void {

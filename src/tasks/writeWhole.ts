@@ -33,3 +33,11 @@ export async function freeName(folder: string, stem: string, ending: string): Pr
     if (!isTaken) return path;
   }
 }
+
+/** "a red fox, in the snow" as a part of a file's name. */
+export const slug = (prompt: string): string =>
+  prompt
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .slice(0, 40)
+    .replace(/^-+|-+$/g, "") || "picture";

@@ -1,0 +1,134 @@
+// What the models' process holds in memory: rewards and pipelines, loaded at their first use and let go when nobody needs them.
+
+import { type LoadPipelineOptions, loadPipeline, locatePipeline } from "../../reno/loadPipeline.ts";
+import { memoryFree } from "../../reno/memoryPlan.ts";
+import type { Pipeline } from "../../reno/pipeline.ts";
+import type { WeightedReward } from "../../reno/stepGraph.ts";
+import { rewards as knownRewards, loadReward } from "../../scoring/loadReward.ts";
+import { type Lease, RewardRegistry, type RewardSpec } from "../../scoring/registry.ts";
+import type { Reward } from "../../scoring/reward.ts";
+import { parseRewardNames, sameCheckpoint } from "../../scoring/rewardName.ts";
+import type { LoadedModel } from "./messages.ts";
+
+export interface ModelsOptions {
+  readonly idleMs: () => number;
+  readonly onChange: () => void;
+}
+
+type Kind = LoadedModel["kind"];
+
+const resident = () => process.memoryUsage.rss();
+
+export class Models {
+  readonly rewards: RewardRegistry<Reward>;
+  readonly pipelines: RewardRegistry<Pipeline>;
+  /** What the process held when the model began to load, until its first work is done: weights come in with it. */
+  readonly #fresh = new Map<string, number>();
+  readonly #grown = new Map<string, number>();
+
+  constructor(options: ModelsOptions) {
+    const common = { ...options, free: memoryFree };
+    this.rewards = new RewardRegistry({
+      ...common,
+      load: ({ name, path, ...run }) => {
+        this.#fresh.set(`reward ${name}`, resident());
+        return loadReward(name, { weights: path, ...run });
+      },
+    });
+    this.pipelines = new RewardRegistry({
+      ...common,
+      load: ({ name, path, ...run }) => {
+        this.#fresh.set(`pipeline ${name}`, resident());
+        return loadPipeline(path ?? name, run);
+      },
+    });
+  }
+
+  loaded(): LoadedModel[] {
+    const of = (kind: Kind, registry: RewardRegistry<Reward> | RewardRegistry<Pipeline>) =>
+      registry.loaded().map(({ spec: { name }, ready }) => {
+        const residentBytes = this.#grown.get(`${kind} ${name}`) ?? 0;
+        return { name, kind, ready, residentBytes };
+      });
+    return [...of("reward", this.rewards), ...of("pipeline", this.pipelines)];
+  }
+
+  /** After a piece of work: what the models that were new to it have added. */
+  measure(): void {
+    const now = resident();
+    for (const [key, before] of this.#fresh) this.#grown.set(key, Math.max(0, now - before) / this.#fresh.size);
+    this.#fresh.clear();
+  }
+
+  /** Every model of that name; what is at work goes when its work is done. */
+  async unload(name: string): Promise<void> {
+    for (const registry of [this.rewards, this.pipelines]) {
+      const inUse = registry.loaded().some(({ spec, users }) => spec.name === name && users > 0);
+      const gone = registry.unload(name);
+      if (!inUse) await gone;
+    }
+  }
+
+  /** Every model of that name, so that its first work finds it there. */
+  async load(name: string, provider: string): Promise<void> {
+    const isReward = Object.hasOwn(knownRewards, name);
+    if (isReward) {
+      await this.rewards.use({ name, ...runBy(provider) }, (reward) => reward.load());
+      if (!knownRewards[name]!.builtIn) return; // a built-in pipeline may have the same name
+    }
+    const leases = new Leases(this, provider);
+    const pipeline = await leases.pipeline(name);
+    await pipeline.condition("").finally(() => leases.release());
+  }
+}
+
+const runBy = (provider: string): Pick<RewardSpec, "provider"> => (provider === "auto" ? {} : { provider });
+
+/** By the texts name[=weight][@path], in their order; a weight that was not written is left to who uses it. */
+export function specsOf(texts: readonly string[], provider: string) {
+  return parseRewardNames(texts, sameCheckpoint).map(({ name, path, weight }, index) => ({
+    spec: { name, ...(path !== undefined && { path }), ...runBy(provider) },
+    weight,
+    weightGiven: /^[^@]*=/.test(texts[index]!),
+  }));
+}
+
+/** What one work holds until its end. */
+export class Leases {
+  readonly #models: Models;
+  readonly #provider: string;
+  readonly #held: Lease<unknown>[] = [];
+
+  constructor(models: Models, provider: string) {
+    this.#models = models;
+    this.#provider = provider;
+  }
+
+  async pipeline(nameOrPath: string, { dtype, threads }: LoadPipelineOptions = {}): Promise<Pipeline> {
+    const { name, path } = await locatePipeline(nameOrPath);
+    const isName = nameOrPath.toLowerCase() === name;
+    const spec = { name, path: isName ? name : path, ...runBy(this.#provider) };
+    return await this.#hold(
+      this.#models.pipelines.lease({ ...spec, ...(dtype && { dtype }), ...(threads && { threads }) }),
+    );
+  }
+
+  async rewards(texts: readonly string[]): Promise<WeightedReward[]> {
+    const found: WeightedReward[] = [];
+    for (const { spec, weight, weightGiven } of specsOf(texts, this.#provider)) {
+      const reward = await this.#hold(this.#models.rewards.lease(spec));
+      found.push({ reward, weight: weightGiven ? weight : undefined });
+    }
+    return found;
+  }
+
+  release(): void {
+    for (const { release } of this.#held) release();
+  }
+
+  async #hold<R>(leasing: Promise<Lease<R>>): Promise<R> {
+    const lease = await leasing;
+    this.#held.push(lease as Lease<unknown>);
+    return lease.reward;
+  }
+}
