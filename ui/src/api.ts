@@ -15,7 +15,6 @@ import type {
   Facets,
   Histogram,
   LibraryChange,
-  LibraryDelete,
   LibraryFilter,
   LibraryFolder,
   LibraryPage,
@@ -43,7 +42,10 @@ export class ApiError extends Error {
 
 type Started = { id: string };
 type Items<T> = { items: T[] };
-type LibraryPageQuery = LibraryFilter & { sort?: string; cursor?: string; limit?: number };
+/** As it is written, in addresses and bodies alike: what is true there is a text here. */
+export type Filter = Omit<LibraryFilter, "rejected"> & { rejected?: "true" | "false" };
+type Which = { ids?: string[]; filter?: Filter };
+type Sorted = { sort?: string };
 
 /** Requests as they are written, with what has a default left out. */
 export type RefineBody = z.input<typeof refineRequest>;
@@ -69,16 +71,18 @@ export const api = {
   keepJob: (id: string, body: KeepBody = {}) => ask<Job>("POST", `/jobs/${one(id)}/keep`, { body }),
   discardJob: (id: string) => ask<object>("POST", `/jobs/${one(id)}/discard`),
 
-  library: (query: LibraryPageQuery, signal?: AbortSignal) => ask<LibraryPage>("GET", "/library", { query, signal }),
-  changeLibrary: (body: LibraryChange) => ask<ChangeReply>("PATCH", "/library", { body }),
-  deletePictures: (body: LibraryDelete) => ask<ChangeReply>("DELETE", "/library", { body }),
+  library: (query: Filter & Sorted & { cursor?: string; limit?: number }, signal?: AbortSignal) =>
+    ask<LibraryPage>("GET", "/library", { query, signal }),
+  changeLibrary: (body: Which & Pick<LibraryChange, "action" | "to">) =>
+    ask<ChangeReply>("PATCH", "/library", { body }),
+  deletePictures: (body: Which) => ask<ChangeReply>("DELETE", "/library", { body }),
   undo: (operation?: string) => ask<ChangeReply>("POST", "/library/undo", { body: operation ? { operation } : {} }),
   operations: (signal?: AbortSignal) => ask<Items<Operation>>("GET", "/library/operations", { signal }),
   rescore: (body: ScoreJobBody) => ask<Started>("POST", "/library/score", { body }),
-  histogram: (query: LibraryFilter & { bins?: number }, signal?: AbortSignal) =>
+  histogram: (query: Filter & { bins?: number }, signal?: AbortSignal) =>
     ask<Histogram>("GET", "/library/histogram", { query, signal }),
   facets: (signal?: AbortSignal) => ask<Facets>("GET", "/library/facets", { signal }),
-  exportUrl: (query: LibraryFilter & { sort?: string; format: "csv" | "json" }) => address("/library/export", query),
+  exportUrl: (query: Filter & Sorted & { format: "csv" | "json" }) => address("/library/export", query),
   folders: (signal?: AbortSignal) => ask<Items<LibraryFolder>>("GET", "/library/folders", { signal }),
   addFolder: (path: string, watch = true) => ask<Started>("POST", "/library/folders", { body: { path, watch } }),
   removeFolder: (path: string) => ask<Items<LibraryFolder>>("DELETE", "/library/folders", { body: { path } }),

@@ -10,7 +10,7 @@ export interface ErrorNoteProps {
 
 export function ErrorNote({ error, onRetry }: ErrorNoteProps) {
   if (!error) return null;
-  const { message, hint } = isReply(error) ? error : asError(error);
+  const { message, hint } = asError(error);
   return (
     <Alert color="red" icon={<IconAlertTriangle aria-hidden />} role="alert">
       <Text size="sm" fw={550} style={{ overflowWrap: "anywhere" }}>
@@ -29,6 +29,3 @@ export function ErrorNote({ error, onRetry }: ErrorNoteProps) {
     </Alert>
   );
 }
-
-const isReply = (error: unknown): error is { message: string; hint?: string } =>
-  typeof error === "object" && error !== null && "message" in error && !(error instanceof Error);

@@ -136,7 +136,7 @@ const pageOf = ({ kind, id }: JobSummary) =>
 const percentOf = (progress: JobProgress | null | undefined) =>
   progress?.total ? Math.min(100, (100 * progress.done) / progress.total) : undefined;
 
-function sayProgress({ state, progress }: JobSummary): string {
+export function sayProgress({ state, progress }: JobSummary): string {
   if (state !== "running" || !progress) return states[state];
   const of = progress.total === null ? "" : ` of ${progress.total.toLocaleString()}`;
   const count = progress.unit === "bytes" ? bytes(progress) : `${progress.done.toLocaleString()}${of} ${progress.unit}`;

@@ -34,9 +34,17 @@ export interface ScoreBadgeProps {
   readonly showReward?: boolean;
 }
 
-export function ScoreBadge({ score, reward, limits, showReward = false }: ScoreBadgeProps) {
+export function ScoreBadge({ limits, ...shown }: ScoreBadgeProps) {
+  return limits ? <Badge {...shown} limits={limits} /> : <SettingsBadge {...shown} />;
+}
+
+function SettingsBadge(shown: Omit<ScoreBadgeProps, "limits">) {
   const { data: settings } = useSettings();
-  const bucket = bucketOf(score, limits ?? limitsOf(settings, reward));
+  return <Badge {...shown} limits={limitsOf(settings, shown.reward)} />;
+}
+
+function Badge({ score, reward, limits, showReward = false }: ScoreBadgeProps & { limits: Limits }) {
+  const bucket = bucketOf(score, limits);
   const said = score === undefined ? `not scored by ${reward}` : `${reward} ${formatScore(score)}, ${bucket}`;
   return (
     <span className={classes.badge} data-bucket={bucket} role="img" aria-label={said}>

@@ -46,5 +46,10 @@ export function sayWithUndo(message: string, undo: () => void): void {
 /** What any thrown thing says to a person. */
 export function asError(error: unknown): { message: string; hint?: string } {
   if (error instanceof ApiError) return { message: error.message, hint: error.hint };
-  return { message: error instanceof Error ? error.message : String(error) };
+  if (isReply(error)) return error;
+  return { message: String(error) };
 }
+
+/** An error of a job or of one picture, as the server sends it; any Error is one too. */
+const isReply = (error: unknown): error is { message: string; hint?: string } =>
+  typeof error === "object" && error !== null && "message" in error;

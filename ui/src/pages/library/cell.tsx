@@ -1,0 +1,72 @@
+// One picture of the grid: its thumbnail, its score, its prompt.
+// biome-ignore-all lint/a11y/useSemanticElements: as in grid.tsx
+
+import { IconCheck, IconFileCheck } from "@tabler/icons-react";
+import { memo } from "react";
+import type { LibraryItem } from "../../../../src/server/api/library.ts";
+import { PictureFrame } from "../../components/pictureFrame.tsx";
+import { bucketOf, formatScore, type Limits, ScoreBadge } from "../../components/scoreBadge.tsx";
+import classes from "./cell.module.css";
+
+export interface CellProps {
+  /** Undefined: not fetched yet. */
+  readonly item: LibraryItem | undefined;
+  readonly index: number;
+  readonly column: number;
+  readonly side: number;
+  readonly reward: string;
+  readonly limits: Limits;
+  readonly demo: boolean;
+  readonly selected: boolean;
+  readonly tabStop: boolean;
+}
+
+/** Clicks and keys are the grid's: it knows the pictures' order. */
+export const Cell = memo(function Cell({ item, index, column, side, selected, tabStop, ...shown }: CellProps) {
+  return (
+    <div
+      role="gridcell"
+      tabIndex={tabStop ? 0 : -1}
+      aria-colindex={column + 1}
+      aria-selected={selected}
+      aria-busy={item === undefined}
+      aria-label={item ? nameOf(item, shown) : `Picture ${index + 1} is being fetched`}
+      data-index={index}
+      className={classes.cell}
+    >
+      <div className={classes.picture} style={{ height: side }}>
+        {item && <Thumbnail item={item} {...shown} />}
+      </div>
+      <div className={classes.caption}>{item?.prompt ?? item?.name}</div>
+    </div>
+  );
+});
+
+type Shown = Pick<CellProps, "reward" | "limits" | "demo">;
+
+function Thumbnail({ item, reward, limits, demo }: Shown & { item: LibraryItem }) {
+  return (
+    <>
+      <PictureFrame src={item.thumbnail} alt="" width={item.width} height={item.height} className={classes.frame} />
+      <span className={classes.tick} data-tick aria-hidden>
+        <IconCheck size={16} stroke={3} />
+      </span>
+      <span className={classes.badges}>
+        <ScoreBadge score={item.scores[reward]} reward={reward} limits={limits} />
+        {item.written && (
+          <span className={classes.written} title="The scores stand in the file">
+            <IconFileCheck size={16} aria-hidden />
+          </span>
+        )}
+      </span>
+      {demo && <span className={classes.demo}>built-in demo</span>}
+    </>
+  );
+}
+
+function nameOf(item: LibraryItem, { reward, limits, demo }: Shown): string {
+  const score = item.scores[reward];
+  const scored =
+    score === undefined ? `not scored by ${reward}` : `${reward} ${formatScore(score)}, ${bucketOf(score, limits)}`;
+  return [item.name, item.prompt, scored, demo && "built-in demo"].filter(Boolean).join(", ");
+}
