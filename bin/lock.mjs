@@ -8,19 +8,25 @@ const TOUCH_MS = 2_000;
 const STALE_MS = 20_000; // ten missed touches: a busy machine may miss a few
 const POLL_MS = 100;
 
+/** What this very process holds. */
+const held = new Set();
+
 /** Runs `work` while holding the lock file; `onWait` is called once when another process holds it. */
 export async function withLock(file, work, { onWait } = {}) {
   const mine = `${hostname()} ${process.pid} ${Math.random()}`;
   mkdirSync(dirname(file), { recursive: true });
   let waited = false;
   while (!create(file, mine)) {
+    breakIfStale(file);
+    if (create(file, mine)) break;
     if (!waited && onWait) onWait();
     waited = true;
-    breakIfStale(file);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+  held.add(mine);
   const touching = setInterval(() => touch(file), TOUCH_MS);
   const release = () => {
+    held.delete(mine);
     if (read(file) === mine) remove(file);
   };
   process.once("exit", release); // also after process.exit() in the middle of the work
@@ -52,7 +58,9 @@ function breakIfStale(file) {
 function isStale(file, owner) {
   if (age(file) > STALE_MS) return true;
   const [host, pid] = owner.split(" ");
-  return host === hostname() && Number(pid) > 0 && !isRunning(Number(pid));
+  if (host !== hostname()) return false;
+  // In a container the process that was killed had often the number that this one has.
+  return Number(pid) === process.pid ? !held.has(owner) : Number(pid) > 0 && !isRunning(Number(pid));
 }
 
 function isRunning(pid) {

@@ -10,6 +10,7 @@ import { registerNoise } from "./noise.ts";
 import { registerRank } from "./rank.ts";
 import { registerRefine } from "./refine.ts";
 import { registerScore } from "./score.ts";
+import { registerStart } from "./start.ts";
 import { exitStatus, messageOf } from "./usage.ts";
 import { registerWatch } from "./watch.ts";
 
@@ -22,6 +23,7 @@ const commands = [
   registerGenerate,
   registerRefine,
   registerNoise,
+  registerStart,
   registerDoctor,
 ];
 

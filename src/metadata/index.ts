@@ -9,3 +9,4 @@ export {
 } from "./infotext.ts";
 export { readBareInfotext, readMetadata, withScores, writeScores } from "./metadata.ts";
 export { scoreKey, scoreText } from "./scoreNames.ts";
+export { infotextWithScores } from "./scorePlan.ts";

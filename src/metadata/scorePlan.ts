@@ -47,6 +47,10 @@ function withScores(text: string, scores: Record<string, number>): string | null
   return swarmJson(text) ? mergeScoring(text, scores) : null;
 }
 
+/** The same for a text that is in no file yet; one that can not hold scores without harm comes back as it is. */
+export const infotextWithScores = (text: string, scores: Record<string, number>): string =>
+  withScores(text, scores) ?? text;
+
 /** SwarmUI's sui_extra_data.scoring: other scorers stay, and so does the average, unless it is no more than theirs. */
 export function mergeScoring(text: string, scores: Record<string, number>): string {
   const path = ["sui_extra_data", "scoring"];

@@ -81,7 +81,8 @@ class PictureSplitter {
     await this.#takeString(chunk.subarray(at, end));
     if (quote < 0) return end;
     await this.#close();
-    return quote;
+    this.#keep(chunk.subarray(quote, quote + 1));
+    return quote + 1;
   }
 
   /** Where the quote stands that ends the text; -1 where it is not in this chunk. */

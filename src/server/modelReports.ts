@@ -1,0 +1,62 @@
+// How the models are, on the disk and in memory. Opening every checkpoint takes a while, so it is done again only when a file has changed.
+
+import { stat } from "node:fs/promises";
+import { sources } from "../scoring/sources.ts";
+import { storePath } from "../scoring/store.ts";
+import { type ModelReport, reportModels } from "../tasks/models.ts";
+import type { Model } from "./api/system.ts";
+import type { Engine, LoadedModel } from "./engine/engine.ts";
+import { NotFoundError } from "./errors.ts";
+
+export class ModelReports {
+  readonly #home: string;
+  #signature = "";
+  #reports: Promise<ModelReport[]> = Promise.resolve([]);
+
+  constructor(home: string) {
+    this.#home = home;
+  }
+
+  async list(engine: Pick<Engine, "loaded">): Promise<Model[]> {
+    const loaded = engine.loaded();
+    return (await this.#current()).map((report) => {
+      const held = loaded.find(({ name, kind }) => name === report.name && kind === report.kind);
+      return { ...report, ...memoryOf(held), pullable: Object.hasOwn(sources, report.name) };
+    });
+  }
+
+  async get(name: string, engine: Pick<Engine, "loaded">): Promise<Model> {
+    const models = await this.list(engine);
+    const found = models.find((model) => model.name === name.toLowerCase());
+    if (found) return found;
+    throw new NotFoundError(`There is no model "${name}".`, {
+      hint: `There are ${models.map((model) => model.name).join(", ")}.`,
+    });
+  }
+
+  /** Concurrent askers share one look. */
+  async #current(): Promise<ModelReport[]> {
+    const known = await this.#reports.catch(() => []);
+    const signature = await this.#signatureOf(known);
+    if (signature !== this.#signature) {
+      this.#signature = signature;
+      this.#reports = reportModels(this.#home);
+      this.#signature = await this.#signatureOf(await this.#reports);
+    }
+    return this.#reports;
+  }
+
+  async #signatureOf(reports: readonly ModelReport[]): Promise<string> {
+    const paths = [storePath(this.#home), ...reports.flatMap(({ path }) => path ?? [])];
+    return (await Promise.all(paths.map(timeOf))).join();
+  }
+}
+
+const memoryOf = (held: LoadedModel | undefined): Pick<Model, "memory" | "residentBytes"> =>
+  held?.ready ? { memory: "loaded", residentBytes: held.residentBytes } : { memory: held ? "loading" : "unloaded" };
+
+const timeOf = (path: string) =>
+  stat(path).then(
+    ({ mtimeMs, size }) => `${mtimeMs}:${size}`,
+    () => "none",
+  );

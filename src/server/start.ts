@@ -1,0 +1,135 @@
+// A server from its parts: opened in order, closed in the other.
+
+import type { Server } from "node:http";
+import { renoirHome } from "../scoring/store.ts";
+import { version } from "../tasks/version.ts";
+import { createApp } from "./app.ts";
+import { Engine } from "./engine/engine.ts";
+import { Fairness, type Limits } from "./fairness.ts";
+import { holdHome, tellAddress } from "./homeLock.ts";
+import { Readers } from "./library/readers.ts";
+import { createHttpServer, listen, type Timeouts, urlOf } from "./listen.ts";
+import { type Logger, silentLog } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { ModelReports } from "./modelReports.ts";
+import { parts } from "./parts.ts";
+import { checkPolicy, parseOrigin } from "./security.ts";
+import type { Services } from "./services.ts";
+import { SettingsStore } from "./settings.ts";
+import { createSockets } from "./sockets.ts";
+import { clearUploads } from "./uploads.ts";
+
+export interface StartOptions {
+  /** 0: any that is free. */
+  readonly port?: number | undefined;
+  readonly host?: string | undefined;
+  readonly token?: string | undefined;
+  /** The data folder. */
+  readonly home?: string | undefined;
+  /** Put into the library if they are not in it. */
+  readonly folders?: readonly string[] | undefined;
+  /** Pages of other servers that may ask this one. */
+  readonly allowOrigins?: readonly string[] | undefined;
+  readonly log?: Logger | undefined;
+  readonly limits?: Limits | undefined;
+  readonly timeouts?: Timeouts | undefined;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly services: Services;
+  /** Saves what is in hand and ends; asking again waits for the same end. */
+  close(): Promise<void>;
+}
+
+export const usualPort = 7861;
+const usualHost = "127.0.0.1";
+/** After so long, closing leaves behind what does not end: everything that matters is on the disk by then. */
+const closingMs = 4500;
+
+export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
+  const { port = usualPort, host = usualHost, token, home = renoirHome(), log = silentLog() } = options;
+  const origins = (options.allowOrigins ?? []).map(parseOrigin);
+  checkPolicy({ host, token });
+  const closers: Closer[] = [];
+  try {
+    closers.push(await holdHome(home));
+    const opened = await openParts(home, log, closers, options.limits);
+    const server = createHttpServer(options.timeouts);
+    closers.push(() => closeServer(server));
+    const bound = await listen(server, host, port);
+    const services: Services = { ...opened, policy: { host, origins, token, port: bound } };
+    server.on("request", createApp(services));
+    const io = createSockets(server, services);
+    closers.push(() => io.close());
+    const url = urlOf(host, bound);
+    await tellAddress(home, url);
+    const close = once(() => closeAll(closers, log));
+    return { url, services, close };
+  } catch (error) {
+    await closeAll(closers, log);
+    throw error;
+  }
+}
+
+type Closer = () => unknown;
+
+async function openParts(
+  home: string,
+  log: Logger,
+  closers: Closer[],
+  limits?: Limits,
+): Promise<Omit<Services, "policy">> {
+  await clearUploads(home);
+  const settings = await SettingsStore.open(home, log);
+  const engine = new Engine({ home, settings, log });
+  closers.push(() => engine.close());
+  const readers = new Readers();
+  closers.push(() => readers.close());
+  const library = parts();
+  const jobs = parts();
+  const metrics = new Metrics();
+  closers.push(() => metrics.close());
+  metrics.watch({ jobs, engine, library });
+  const models = new ModelReports(home);
+  return {
+    library,
+    jobs,
+    engine,
+    settings,
+    readers,
+    models,
+    metrics,
+    fairness: new Fairness(limits),
+    home,
+    version: version(),
+    log,
+  };
+}
+
+/** No new connections; those that wait for nothing end at once, the others when they are answered or the time is up. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  const impatient = setTimeout(() => server.closeAllConnections(), 1000);
+  await closed;
+  clearTimeout(impatient);
+}
+
+/** The latest first: nobody is left without what it works with. */
+async function closeAll(closers: Closer[], log: Logger): Promise<void> {
+  const all = async () => {
+    for (const close of closers.splice(0).reverse()) {
+      await Promise.resolve(close()).catch((error) => log.error({ err: error }, "Something did not end as it should."));
+    }
+  };
+  await Promise.race([all(), new Promise((resolve) => setTimeout(resolve, closingMs).unref())]);
+}
+
+function once<T>(work: () => T): () => T {
+  let result: { value: T } | undefined;
+  return () => {
+    result ??= { value: work() };
+    return result.value;
+  };
+}
