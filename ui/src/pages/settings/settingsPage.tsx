@@ -1,5 +1,46 @@
+// Settings: each is saved as soon as it is changed, and says so; what the server refuses is said at the field.
+
+import { Loader, Stack } from "@mantine/core";
+import { Card } from "../../components/card.tsx";
+import { ErrorNote } from "../../components/errorNote.tsx";
 import { Page } from "../../components/page.tsx";
+import { useModels, useSettings } from "../../queries.ts";
+import { About } from "./about.tsx";
+import { LimitFields } from "./limitFields.tsx";
+import { IdleField, OutputField, ProviderField } from "./machineFields.tsx";
+import { RewardField, ScoreNewField, WriteNewField } from "./scoringFields.tsx";
 
 export function SettingsPage() {
-  return <Page title="Settings">{null}</Page>;
+  const { data: settings, error, refetch } = useSettings();
+  const { data: models } = useModels();
+  return (
+    <Page title="Settings" lead="Every change is saved at once.">
+      <Stack gap="lg" maw="48rem">
+        <ErrorNote error={error} onRetry={() => void refetch()} />
+        {!settings && !error && <Loader aria-label="The settings are being read" />}
+        {settings && (
+          <>
+            <Card title="Scoring">
+              <Stack gap="md">
+                <RewardField settings={settings} models={models?.items ?? []} />
+                <ScoreNewField settings={settings} />
+                <WriteNewField settings={settings} />
+              </Stack>
+            </Card>
+            <Card title="Great, ok and weak">
+              <LimitFields settings={settings} />
+            </Card>
+            <Card title="Files and models">
+              <Stack gap="md">
+                <OutputField settings={settings} />
+                <IdleField settings={settings} />
+                <ProviderField settings={settings} />
+              </Stack>
+            </Card>
+          </>
+        )}
+        <About />
+      </Stack>
+    </Page>
+  );
 }

@@ -1,0 +1,40 @@
+import { Anchor, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import type { Health } from "../../../../src/server/api/system.ts";
+import { api } from "../../api.ts";
+import { bytesText, duration } from "../../components/amounts.ts";
+import { Card } from "../../components/card.tsx";
+import { ErrorNote } from "../../components/errorNote.tsx";
+import { Facts } from "../../components/facts.tsx";
+
+const everyMs = 10_000;
+
+export function About() {
+  const { data, error } = useQuery({
+    queryKey: ["health"],
+    queryFn: ({ signal }) => api.health(signal),
+    refetchInterval: everyMs,
+    staleTime: 0,
+  });
+  return (
+    <Card title="About Renoir">
+      <ErrorNote error={error} />
+      {data && <Facts facts={factsOf(data)} />}
+      <Text size="sm" mt="sm">
+        <Anchor href="/docs" size="sm">
+          The API, with all its routes
+        </Anchor>
+        . Renoir runs on this machine alone and asks nothing of others, but for a model that you download.
+      </Text>
+    </Card>
+  );
+}
+
+const factsOf = ({ version, uptimeSeconds, provider, engine, models, queue, eventLoop }: Health) => ({
+  Version: version,
+  "Running for": duration(1000 * uptimeSeconds),
+  Computes: `on ${provider}, ${bytesText(engine.residentBytes)} in use, ${bytesText(engine.freeBytes)} free`,
+  Models: models.length > 0 ? models.join(", ") : "none in memory",
+  Queue: queue.running + queue.queued === 0 ? "empty" : `${queue.running} running, ${queue.queued} waiting`,
+  "Event loop": `half of the delays below ${eventLoop.p50Ms.toFixed(0)} ms, 99 % below ${eventLoop.p99Ms.toFixed(0)} ms, longest ${eventLoop.maxMs.toFixed(0)} ms`,
+});

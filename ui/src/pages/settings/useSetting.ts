@@ -1,0 +1,37 @@
+import { useEffect, useState } from "react";
+import type { Settings } from "../../../../src/server/api/system.ts";
+import { asError } from "../../components/toasts.tsx";
+import { useChangeSettings } from "../../queries.ts";
+
+export interface Saving {
+  readonly save: (change: Partial<Settings>) => void;
+  readonly saved: boolean;
+  /** What the server has against it, for the field. */
+  readonly error: string | undefined;
+}
+
+const shownMs = 2_500;
+
+/** One field's saving: each has its own, so that it says at its own place how it went. */
+export function useSaving(): Saving {
+  const { mutate, isSuccess, error, submittedAt } = useChangeSettings();
+  const [faded, setFaded] = useState(0);
+  useEffect(() => {
+    if (!isSuccess) return;
+    const timer = setTimeout(() => setFaded(submittedAt), shownMs);
+    return () => clearTimeout(timer);
+  }, [isSuccess, submittedAt]);
+  const said = error ? asError(error) : undefined;
+  return {
+    save: mutate,
+    saved: isSuccess && faded !== submittedAt,
+    error: said && [said.message, said.hint].filter(Boolean).join(" "),
+  };
+}
+
+/** What stands in a field until it is left: half a path or number is not to be saved. */
+export function useDraft<T>(value: T): [draft: T, setDraft: (draft: T) => void] {
+  const [draft, setDraft] = useState(value);
+  useEffect(() => setDraft(value), [value]);
+  return [draft, setDraft];
+}
