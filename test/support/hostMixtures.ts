@@ -30,7 +30,7 @@ async function encodeChunks(chunks: readonly (readonly number[])[]): Promise<Emb
 }
 
 /** What recipes ask of a pipeline. */
-const pipeline = {
+export const letterPipeline = {
   tokenizer,
   encodeChunks,
   alphasCumprod: alphasCumprod(),
@@ -38,7 +38,7 @@ const pipeline = {
 } as unknown as Pipeline;
 
 /** The parts of each letter's state in the picture, if the U-Net's output is the mean of the states that it is given. */
-export function partsOf({ positive, negative, guidance, others = [], step }: Conditioning): number[] {
+function partsOf({ positive, negative, guidance, others = [], step }: Conditioning): number[] {
   const mean = ({ data, tokens }: Embedding) =>
     Array.from(letters, (_, i) => data.filter((_, at) => at % letters.length === i).reduce((a, b) => a + b) / tokens);
   const wanted = mean(positive);
@@ -51,17 +51,22 @@ export function partsOf({ positive, negative, guidance, others = [], step }: Con
   return parts.map((value) => value * step.skip); // 1 of a denoised picture; Forge multiplies it without guidance
 }
 
-async function ours(keyword: "parameters" | "prompt", text: string): Promise<number[]> {
+/** What a file of 64x64 pixels with this text says. */
+function metadataOf(keyword: "parameters" | "prompt", text: string): ImageMetadata {
   const texts = new Texts([{ kind: "tEXt", keyword, text, encoding: "utf-8", index: 0 }]);
   const { settings, scores, infotext = null, warnings = [], ...read } = readDialect(texts)!;
-  const metadata: ImageMetadata = {
+  return {
     format: "png",
     ...{ width: 64, height: 64, infotext, warnings, carriers: [], scores: {} },
     ...read,
     settings: Object.fromEntries(settings),
   };
-  return partsOf((await recipeOf(metadata).condition(pipeline)).of());
 }
+
+export const graphMetadata = (graph: string): ImageMetadata => metadataOf("prompt", graph);
+
+const ours = async (metadata: ImageMetadata): Promise<number[]> =>
+  partsOf((await recipeOf(metadata).condition(letterPipeline)).of());
 
 const infotext = ({ prompt, negative, guidance }: (typeof expected.forge)[number]) =>
   `${prompt}\nNegative prompt: ${negative}\nSteps: 1, Sampler: Euler, Schedule type: Automatic, CFG scale: ${guidance}, ` +
@@ -70,12 +75,12 @@ const infotext = ({ prompt, negative, guidance }: (typeof expected.forge)[number
 export const mixtures = [
   ...expected.forge.map((one) => ({
     name: `forge: ${one.prompt}, guidance ${one.guidance}`,
-    got: () => ours("parameters", infotext(one)),
+    got: () => ours(metadataOf("parameters", infotext(one))),
     want: one.parts,
   })),
   ...expected.comfyui.map(({ name, graph, parts }) => ({
     name: `comfyui: ${name}`,
-    got: () => ours("prompt", graph),
+    got: () => ours(graphMetadata(graph)),
     want: parts,
   })),
 ];

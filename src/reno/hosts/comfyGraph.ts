@@ -351,12 +351,22 @@ class Walk {
 
   #text({ inputs, type }: GraphNode): Steer {
     const value = inputs.text ?? inputs.prompt;
-    const text =
-      textBehind(this.#graph, value) ??
-      this.#graph.literal(value) ??
-      this.#graph.textAt({ id: "", type, inputs: { positive: value ?? null } }, "positive");
+    const text = textBehind(this.#graph, value) ?? this.#likelyText(value, type);
     if (typeof text !== "string") throw notOneStep(`The text of "${type}" comes from nodes that are not known.`);
     return { do: "text", text, stopAt: this.#lastLayer(inputs.clip, 0) };
+  }
+
+  /** What stands in the inputs of nodes that are not known. */
+  #likelyText(value: Json | undefined, type: string): Json | undefined {
+    const node = this.#graph.source(value);
+    if (node && Object.keys(node.inputs).length > 1) {
+      this.#note(`The text comes from "${node.type}", which is not known here: what stands in its inputs is taken.`);
+    }
+    return (
+      this.#graph.literal(value) ??
+      this.#graph.textAt({ id: "", type, inputs: { positive: value ?? null } }, "positive") ??
+      undefined
+    );
   }
 
   /** Of several CLIPSetLastLayer the one nearest to the text counts. */
