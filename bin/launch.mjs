@@ -7,10 +7,12 @@ import { ended, nodeProblem, prepare, root, SetupError } from "./setup.mjs";
 
 /** A task is what runs after the set-up: a program of dist/ in this process, or tools one after the other. */
 const tasks = {
+  start: (args) => launch("cli/index.js", ["start", ...args], { page: true }),
   test: async (args) => {
-    await prepare(root, { development: true });
+    await prepare(root, { development: true, page: true });
     await runTools([
       ["typescript/bin/tsc", "--noEmit"],
+      ["typescript/bin/tsc", "--noEmit", "-p", "ui"],
       ["@biomejs/biome/bin/biome", "check", "."],
       ["vitest/vitest.mjs", "run", ...args],
     ]);
@@ -27,8 +29,8 @@ const tasks = {
 };
 
 /** Imports a program of dist/ into this process, so that signals and exit codes need no passing on, and calls its `main`. */
-export async function launch(program, args) {
-  await prepare();
+export async function launch(program, args, needs = {}) {
+  await prepare(root, needs);
   const file = join(root, "dist", program);
   if (!existsSync(file)) throw new SetupError(`${file} is missing: this copy of Renoir has no such program.`);
   process.argv = [process.argv[0], file, ...args];

@@ -3,5 +3,6 @@
 import { launch, start } from "./launch.mjs";
 
 start(async () => {
-  await launch("cli/index.js", process.argv.slice(2));
+  const args = process.argv.slice(2);
+  await launch("cli/index.js", args, { page: args[0] === "start" });
 });

@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { withLock } from "./lock.mjs";
 
@@ -35,25 +35,24 @@ function wantedNode() {
 
 /**
  * Brings dependencies and build up to date; does nothing, in a few milliseconds, when they are.
- * `development`: the task itself needs the tools (tests, types, style), not only a build.
+ * `development`: the task itself needs the tools (tests, types, style), not only a build. `page`: it needs the web page too.
  */
-export async function prepare(folder = root, { development = false } = {}) {
+export async function prepare(folder = root, { development = false, page = false } = {}) {
   if (!existsSync(join(folder, "src"))) return prepareInstalled(folder);
-  if (isReady(folder, development)) return;
+  const isPageStale = () => page && existsSync(join(folder, "ui")) && !isPageBuilt(folder);
+  if (isBuilt(folder) && !isPageStale() && isInstalled(folder, development)) return;
   const waiting = () => say("Another launcher is setting this checkout up; waiting for it.");
   await withLock(
     join(folder, ".cache", "setup.lock"),
     async () => {
       const stale = !isBuilt(folder);
-      if (!isInstalled(folder, development || stale)) await install(folder);
+      const pageStale = isPageStale();
+      if (!isInstalled(folder, development || stale || pageStale)) await install(folder);
       if (stale) await build(folder);
+      if (pageStale) await buildPage(folder);
     },
     { onWait: waiting },
   );
-}
-
-function isReady(folder, development) {
-  return isBuilt(folder) && isInstalled(folder, development);
 }
 
 /** An installed package has no sources: what it was published with is what runs. */
@@ -124,11 +123,26 @@ export function isBuilt(folder) {
   }
 }
 
+/** The same of the page, which is made of the server's schemas too. */
+export function isPageBuilt(folder) {
+  try {
+    return readFileSync(join(folder, "dist", "ui", ".stamp"), "utf8") === pageFingerprint(folder);
+  } catch {
+    return false;
+  }
+}
+
+export const fingerprint = (folder) =>
+  hashOf(folder, ["tsconfig.json", "tsconfig.build.json", "package.json"], [join(folder, "src")]);
+
+const pageFingerprint = (folder) =>
+  hashOf(folder, ["tsconfig.json", "package.json"], [join(folder, "ui"), join(folder, "src", "server", "api")]);
+
 /** Content, not times: a checkout of an older commit has newer times. */
-export function fingerprint(folder) {
+function hashOf(folder, names, folders) {
   const hash = createHash("sha256");
-  const settings = ["tsconfig.json", "tsconfig.build.json", "package.json"].map((name) => join(folder, name));
-  for (const file of [...settings, ...filesUnder(join(folder, "src"))]) {
+  const files = [...names.map((name) => join(folder, name)), ...folders.filter(existsSync).flatMap(filesUnder)];
+  for (const file of files) {
     if (existsSync(file)) hash.update(`\0${relative(folder, file)}\0`).update(readFileSync(file));
   }
   return hash.digest("hex");
@@ -145,22 +159,55 @@ async function build(folder) {
     });
     done(code === 0);
     if (code !== 0) throw new SetupError(`The sources in ${join(folder, "src")} do not compile:\n\n${excerpt(output)}`);
-    replaceFiles(fresh, join(folder, "dist"), stamp);
+    replaceFiles(fresh, join(folder, "dist"), stamp, ["ui"]);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }
 }
 
-/** File by file, each by a rename, so that a running process finds every module at every moment. The stamp comes last. */
-function replaceFiles(from, to, stamp) {
+/** A page that can not be built is no reason to go without the server: it is said, and what was built before is served. */
+async function buildPage(folder) {
+  const stamp = pageFingerprint(folder);
+  const fresh = join(folder, ".cache", `page-${process.pid}`);
+  const done = progress("Building the web page");
+  try {
+    const vite = join(folder, "node_modules", "vite", "bin", "vite.js");
+    const args = [
+      "build",
+      "--config",
+      join("ui", "vite.config.ts"),
+      "--outDir",
+      fresh,
+      "--emptyOutDir",
+      "--logLevel",
+      "warn",
+    ];
+    const { code, output } = await run(process.execPath, [vite, ...args], { cwd: folder });
+    done(code === 0);
+    if (code === 0) replaceFiles(fresh, join(folder, "dist", "ui"), stamp);
+    else say(`The web page's sources in ${join(folder, "ui")} can not be built:\n\n${excerpt(output)}\n`);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+/**
+ * File by file, each by a rename, so that a running process finds every module at every moment. The stamp comes last.
+ * `except`: folders in it that are somebody else's.
+ */
+function replaceFiles(from, to, stamp, except = []) {
   rmSync(join(to, ".stamp"), { force: true });
-  const names = filesUnder(from).map((file) => relative(from, file));
+  // Folders first: a page's index.html names files in them.
+  const names = filesUnder(from)
+    .map((file) => relative(from, file))
+    .sort((a, b) => b.split(sep).length - a.split(sep).length);
   for (const name of names) {
     mkdirSync(dirname(join(to, name)), { recursive: true });
     renameSync(join(from, name), join(to, name));
   }
   const built = new Set(names);
-  for (const file of filesUnder(to)) if (!built.has(relative(to, file))) unlinkSync(file);
+  const isOld = (name) => !built.has(name) && !except.includes(name.split(sep)[0]);
+  for (const file of filesUnder(to)) if (isOld(relative(to, file))) unlinkSync(file);
   writeFileSync(join(to, ".stamp"), stamp);
 }
 
