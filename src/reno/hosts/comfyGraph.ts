@@ -3,37 +3,11 @@
 
 import { Graph, type GraphNode, type Role } from "../../metadata/dialects/comfyGraph.ts";
 import type { Json, JsonObject } from "../../metadata/json.ts";
-import type { Size } from "../pipeline.ts";
+import { fromBatch, type Latents, picked, type Run, repeated, reseeded } from "./comfyBatch.ts";
 import type { Mixture, Steer } from "./comfyConditioning.ts";
-import { textBehind } from "./comfyText.ts";
+import { type Levels, levelsOf } from "./comfyLevels.ts";
+import { numberAt, textBehind } from "./comfyText.ts";
 import { checkedSide, notOneStep, unknownSeed, wholeLatents } from "./making.ts";
-
-/** How the noise levels come about: named ones, or SDTurboScheduler's. */
-export interface Levels {
-  readonly scheduler: string;
-  readonly steps: number;
-  readonly denoise: number;
-  /** KSamplerAdvanced's part of all steps. */
-  readonly start: number;
-  readonly end: number;
-  /** Whether the last level becomes 0 when the part ends early. */
-  readonly full: boolean;
-  /** Whether the node, as KSampler does, asks for a step more where the sampler wants that. */
-  readonly oneMore: boolean;
-  readonly max?: number | undefined;
-  readonly min?: number | undefined;
-  readonly rho?: number | undefined;
-  /** What was done to the levels before the sampler got them, in order. */
-  readonly edits: readonly Edit[];
-}
-
-type Edit = (sigmas: readonly number[]) => readonly number[];
-
-export interface Latents extends Size {
-  readonly count: number;
-  /** LatentFromBatch's numbers, if it was used before the sampler. */
-  readonly index: readonly number[] | undefined;
-}
 
 /** ModelSamplingDiscrete. */
 export interface ModelSampling {
@@ -116,7 +90,7 @@ class Walk {
       ...this.#guidance(told),
       seed: this.#seed(node.inputs),
       sampler: this.#samplerName(node.inputs),
-      levels: this.#levels(node),
+      levels: levelsOf(this.#graph, node.inputs),
       latents,
       saved: picked(latents.count, [...drawn.picks, ...image.picks]),
       denoised: slot === 1,
@@ -249,48 +223,6 @@ class Walk {
     throw notOneStep(`The sampler is "${node?.type ?? "of no node that is known"}", which is not known here.`);
   }
 
-  #levels({ inputs }: GraphNode): Levels {
-    if (this.#graph.source(inputs.sigmas)) return this.#sigmas(inputs.sigmas, 0);
-    return {
-      scheduler: String(this.#graph.literal(inputs.scheduler) ?? "normal"),
-      ...this.#counts(inputs),
-      start: this.#number(inputs.start_at_step) ?? 0,
-      end: this.#number(inputs.end_at_step) ?? Number.POSITIVE_INFINITY,
-      full: inputs.return_with_leftover_noise !== "enable",
-      oneMore: true,
-      edits: [],
-    };
-  }
-
-  #counts(inputs: JsonObject) {
-    return { steps: this.#number(inputs.steps) ?? 1, denoise: this.#number(inputs.denoise) ?? 1 };
-  }
-
-  /** The levels from a node of their own, and what other nodes did to them. */
-  #sigmas(value: Json | undefined, depth: number): Levels {
-    const node = this.#graph.source(value);
-    if (!node || depth > maxDepth) throw notOneStep("The noise levels that the sampler went down are not known.");
-    const { inputs, type } = node;
-    const slot = Array.isArray(value) && value[1] === 1 ? 1 : 0;
-    const edit = sigmaEdits[type]?.((name) => this.#number(inputs[name]) ?? 0, slot);
-    if (edit) {
-      const before = this.#sigmas(inputs.sigmas, depth + 1);
-      return { ...before, edits: [...before.edits, edit] };
-    }
-    const scheduler = type === "BasicScheduler" ? this.#graph.literal(inputs.scheduler) : sigmaNodes[type];
-    if (typeof scheduler !== "string") {
-      throw notOneStep(`The noise levels come from "${type}", which is not known here.`);
-    }
-    return {
-      scheduler: inputs.model_type === undefined ? scheduler : `${scheduler} ${inputs.model_type}`,
-      ...this.#counts(inputs),
-      ...{ start: 0, end: Number.POSITIVE_INFINITY, full: true, oneMore: false, edits: [] },
-      max: this.#number(inputs.sigma_max),
-      min: this.#number(inputs.sigma_min),
-      rho: this.#number(inputs.rho),
-    };
-  }
-
   // ---- model, CLIP and conditioning
 
   #model(value: Json | undefined, depth: number): Pick<Drawing, "model" | "modelSampling"> {
@@ -381,8 +313,7 @@ class Walk {
   // ---- small things
 
   #number(value: Json | undefined): number | undefined {
-    const literal = this.#graph.literal(value);
-    return typeof literal === "number" ? literal : typeof literal === "bigint" ? Number(literal) : undefined;
+    return numberAt(this.#graph, value);
   }
 
   #note(sentence: string): void {
@@ -410,61 +341,3 @@ const samplerNodes: Readonly<Record<string, string>> = {
   SamplerLCMUpscale: "lcm",
   SamplerDPMAdaptative: "dpm_adaptive",
 };
-
-const sigmaNodes: Readonly<Record<string, string>> = {
-  SDTurboScheduler: "sd_turbo",
-  KarrasScheduler: "karras",
-  ExponentialScheduler: "exponential",
-  PolyexponentialScheduler: "polyexponential",
-  BetaSamplingScheduler: "beta",
-  AlignYourStepsScheduler: "align_your_steps",
-};
-
-type Numbers = (name: string) => number;
-
-const sigmaEdits: Readonly<Record<string, (number: Numbers, slot: 0 | 1) => Edit>> = {
-  SplitSigmas: (number, slot) => (sigmas) =>
-    slot === 0 ? sigmas.slice(0, number("step") + 1) : sigmas.slice(number("step")),
-  SplitSigmasDenoise: (number, slot) => (sigmas) => {
-    const kept = Math.round(Math.max(sigmas.length - 1, 0) * number("denoise"));
-    return slot === 0 ? sigmas.slice(0, -kept) : sigmas.slice(-(kept + 1));
-  },
-  SetFirstSigma: (number) => (sigmas) => [number("sigma"), ...sigmas.slice(1)],
-};
-
-// ---- batches
-
-/** LatentFromBatch and ImageFromBatch: a run of pictures. */
-interface Run {
-  readonly from: number;
-  readonly count: number;
-}
-
-function run<T>(all: readonly T[], { from, count }: Run): T[] {
-  const start = Math.min(all.length - 1, from);
-  return all.slice(start, start + count);
-}
-
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
-
-const picked = (count: number, picks: readonly Run[]): number[] => picks.reduce(run, numbers(count));
-
-function fromBatch(latents: Latents, pick: Run): Latents {
-  const index = run(latents.index ?? numbers(latents.count), pick);
-  return { ...latents, count: index.length, index };
-}
-
-/** RepeatLatentBatch counts on from the numbers that there are; without such it is a larger batch. */
-function repeated(latents: Latents, amount: number): Latents {
-  const { index, count } = latents;
-  if (!index) return { ...latents, count: count * amount };
-  const offset = Math.max(...index) - Math.min(...index) + 1;
-  const all = numbers(amount).flatMap((i) => index.map((one) => one + i * offset));
-  return { ...latents, count: all.length, index: all };
-}
-
-/** LatentBatchSeedBehavior: "fixed" gives all pictures the first one's noise, "random" forgets which they were. */
-function reseeded(latents: Latents, isFixed: boolean): Latents {
-  const first = latents.index?.[0] ?? 0;
-  return { ...latents, index: isFixed ? numbers(latents.count).map(() => first) : undefined };
-}

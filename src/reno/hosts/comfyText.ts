@@ -1,7 +1,13 @@
-// Texts that ComfyUI's own nodes put together (a125cd84, comfy_extras/nodes_primitive.py and nodes_string.py).
+// Texts and numbers that ComfyUI's own nodes put together (a125cd84, comfy_extras/nodes_primitive.py and nodes_string.py).
 
 import type { Graph } from "../../metadata/dialects/comfyGraph.ts";
-import type { Json, JsonObject } from "../../metadata/json.ts";
+import type { Json } from "../../metadata/json.ts";
+
+/** A number, or the one in the primitive node that it is linked to. */
+export function numberAt(graph: Graph, value: Json | undefined): number | undefined {
+  const literal = graph.literal(value);
+  return typeof literal === "number" ? literal : typeof literal === "bigint" ? Number(literal) : undefined;
+}
 
 /** undefined where a text comes from a node that is not known here, or is none. */
 export function textBehind(graph: Graph, value: Json | undefined, depth = 0): string | undefined {
@@ -9,22 +15,18 @@ export function textBehind(graph: Graph, value: Json | undefined, depth = 0): st
   const node = graph.source(value);
   const make = node && stringNodes[node.type];
   if (!make || depth > maxDepth) return undefined;
-  return make((name) => textBehind(graph, node.inputs[name], depth + 1), numberOf(graph, node.inputs));
+  return make(
+    (name) => textBehind(graph, node.inputs[name], depth + 1),
+    (name) => numberAt(graph, node.inputs[name]),
+  );
 }
 
 /** Loops end here. */
 const maxDepth = 50;
 
 type Text = (name: string) => string | undefined;
-type Number_ = (name: string) => number | undefined;
-type Make = (text: Text, number: Number_) => string | undefined;
-
-const numberOf =
-  (graph: Graph, inputs: JsonObject): Number_ =>
-  (name) => {
-    const value = graph.literal(inputs[name]);
-    return value === undefined ? undefined : Number(value);
-  };
+type Count = (name: string) => number | undefined;
+type Make = (text: Text, number: Count) => string | undefined;
 
 const stringNodes: Readonly<Record<string, Make>> = {
   PrimitiveString: (text) => text("value"),
@@ -34,20 +36,23 @@ const stringNodes: Readonly<Record<string, Make>> = {
     const [string, find, replace] = [text("string"), text("find"), text("replace")];
     return find === undefined || replace === undefined ? undefined : string?.replaceAll(find, () => replace);
   },
-  StringTrim: (text) => trims[text("mode") ?? ""]?.(text("string") ?? ""),
-  CaseConverter: (text) => cases[text("mode") ?? ""]?.(text("string") ?? ""),
+  StringTrim: (text) => changed(text("string"), trims[text("mode") ?? ""]),
+  CaseConverter: (text) => changed(text("string"), cases[text("mode") ?? ""]),
   /** Python counts characters, and not halves of them. */
   StringSubstring: (text, number) =>
-    Array.from(text("string") ?? "")
-      .slice(number("start"), number("end"))
-      .join(""),
+    changed(text("string"), (string) => Array.from(string).slice(number("start"), number("end")).join("")),
 };
+
+type Change = (text: string) => string;
+
+const changed = (text: string | undefined, change: Change | undefined) =>
+  text === undefined ? undefined : change?.(text);
 
 function whole(parts: readonly (string | undefined)[]): string | undefined {
   return parts.includes(undefined) ? undefined : parts.join("");
 }
 
-const trims: Readonly<Record<string, (text: string) => string>> = {
+const trims: Readonly<Record<string, Change>> = {
   Both: (text) => text.trim(),
   Left: (text) => text.trimStart(),
   Right: (text) => text.trimEnd(),
@@ -55,7 +60,7 @@ const trims: Readonly<Record<string, (text: string) => string>> = {
 
 const capitalized = ([first = "", ...rest]: string) => first.toUpperCase() + rest.join("").toLowerCase();
 
-const cases: Readonly<Record<string, (text: string) => string>> = {
+const cases: Readonly<Record<string, Change>> = {
   UPPERCASE: (text) => text.toUpperCase(),
   lowercase: (text) => text.toLowerCase(),
   Capitalize: capitalized,

@@ -9,7 +9,8 @@ import type { Conditioning, Pipeline } from "../pipeline.ts";
 import { cleaningsOf, namesEmbeddings } from "../prompt/comfyui.ts";
 import { alphasCumprod } from "../schedule.ts";
 import { firstStates, mixed, type Reader, wordsOf } from "./comfyConditioning.ts";
-import { type Drawing, drawings, type Levels } from "./comfyGraph.ts";
+import { type Drawing, drawings } from "./comfyGraph.ts";
+import type { Levels } from "./comfyLevels.ts";
 import {
   type Candidate,
   known,
