@@ -87,19 +87,13 @@ class PictureSplitter {
 
   /** Where the quote stands that ends the text; -1 where it is not in this chunk. */
   #closing(chunk: Buffer, from: number): number {
-    let at = from;
-    if (this.#escaped) {
-      this.#escaped = false;
-      at++;
+    let at = from + Number(this.#escaped);
+    for (; at < chunk.length; at++) {
+      if (chunk[at] === QUOTE) break;
+      if (chunk[at] === BACKSLASH) at++;
     }
-    for (let quote = chunk.indexOf(QUOTE, at); ; ) {
-      const slash = chunk.subarray(at, quote < 0 ? chunk.length : quote).indexOf(BACKSLASH);
-      if (slash < 0) return quote;
-      at += slash + 2;
-      this.#escaped = at > chunk.length; // what is escaped comes with the next chunk
-      if (at >= chunk.length) return -1;
-      if (quote >= 0 && quote < at) quote = chunk.indexOf(QUOTE, at); // it was the escaped one
-    }
+    this.#escaped = at > chunk.length; // what is escaped comes with the next chunk
+    return at < chunk.length ? at : -1;
   }
 
   async #takeString(part: Buffer): Promise<void> {

@@ -1,6 +1,7 @@
 // Pictures that a request brings. They go to the disk as they arrive, so that neither their number nor their size is a matter of memory.
 
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -86,7 +87,7 @@ export class Upload {
     this.text = text;
     this.#count = count;
     this.#stream = createWriteStream(path, { flags: "wx" });
-    this.#stream.on("error", () => {}); // told by the write or the end that meets it
+    this.#stream.on("error", () => {}); // told by what comes next: a write, the wait for the disk, or the end
   }
 
   /** Waits where the disk is slower than the line. */
@@ -98,9 +99,8 @@ export class Upload {
       this.#stream.destroy();
       throw error;
     }
-    await new Promise<void>((resolve, reject) => {
-      this.#stream.write(bytes, (error) => (error ? reject(error) : resolve()));
-    });
+    if (this.#stream.errored) throw this.#stream.errored;
+    if (!this.#stream.write(bytes)) await once(this.#stream, "drain");
   }
 
   async end(): Promise<void> {
