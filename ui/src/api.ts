@@ -23,7 +23,6 @@ import type {
 } from "../../src/server/api/library.ts";
 import type { InfoReply, ScoreReply, ScoreRequest } from "../../src/server/api/pictures.ts";
 import type { EngineState, Health, HostList, Model, Settings } from "../../src/server/api/system.ts";
-import { token } from "./token.ts";
 
 /** What the server, or the way to it, says went wrong. `status` 0: no answer came. */
 export class ApiError extends Error {
@@ -59,9 +58,10 @@ export const api = {
   health: (signal?: AbortSignal) => ask<Health>("GET", "/health", { signal }),
 
   score: (body: ScoreRequest, signal?: AbortSignal) => ask<ScoreReply>("POST", "/score", { body, signal }),
-  scoreFiles: (form: FormData, signal?: AbortSignal) => ask<ScoreReply>("POST", "/score", { body: form, signal }),
-  info: (image: ImageSource) => ask<InfoReply>("POST", "/info", { body: { image } }),
-  infoOfFile: (file: Blob, signal?: AbortSignal) => ask<InfoReply>("POST", "/info", { body: file, signal }),
+  scoreFile: (file: Blob, prompt?: string, signal?: AbortSignal) =>
+    ask<ScoreReply>("POST", "/score", { body: form({ images: file, prompt }), signal }),
+  info: (image: ImageSource, signal?: AbortSignal) => ask<InfoReply>("POST", "/info", { body: { image }, signal }),
+  infoOfFile: (image: Blob, signal?: AbortSignal) => ask<InfoReply>("POST", "/info", { body: form({ image }), signal }),
 
   refine: (body: RefineBody) => ask<Started>("POST", "/refine", { body }),
   generate: (body: GenerateBody) => ask<Started>("POST", "/generate", { body }),
@@ -105,12 +105,12 @@ type Query = Record<string, string | number | boolean | readonly string[] | unde
 type Ask = { query?: Query; body?: unknown; signal?: AbortSignal };
 
 async function ask<T>(method: string, path: string, { query, body, signal }: Ask = {}): Promise<T> {
-  const raw = body instanceof Blob || body instanceof FormData;
+  const raw = body instanceof FormData;
   const response = await fetch(address(path, query), {
     method,
     signal,
-    // A form names its own type, with the boundary in it; a file its media type.
-    headers: { ...authorization(), ...(body !== undefined && !raw && { "content-type": "application/json" }) },
+    // A form names its own type, with the boundary in it. A token, where one is needed, is in a cookie since the page came.
+    headers: body === undefined || raw ? undefined : { "content-type": "application/json" },
     body: body === undefined ? undefined : raw ? body : JSON.stringify(body),
   }).catch((error: unknown) => {
     if (signal?.aborted) throw error;
@@ -144,7 +144,9 @@ function address(path: string, query: Query = {}): string {
   return `/api/v1${path}${text && `?${text}`}`;
 }
 
-function authorization(): Record<string, string> {
-  const given = token();
-  return given === null ? {} : { authorization: `Bearer ${given}` };
+/** Files go as they are: base64 would make them a third larger. */
+function form(fields: Record<string, Blob | string | undefined>): FormData {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) data.append(name, value);
+  return data;
 }

@@ -23,6 +23,7 @@ const page = <Name extends string>(load: () => Promise<Record<Name, ComponentTyp
 const pages: Record<string, ComponentType> = {
   "/": page(() => import("./pages/library/libraryPage.tsx"), "LibraryPage"),
   "/picture/:id": page(() => import("./pages/picture/picturePage.tsx"), "PicturePage"),
+  "/compare/:a/:b": page(() => import("./pages/compare/comparePage.tsx"), "ComparePage"),
   "/drop": page(() => import("./pages/drop/dropPage.tsx"), "DropPage"),
   // `/refine?picture=ID` begins with a picture of the library, `/refine/JOB` shows a run.
   "/refine/:job?": page(() => import("./pages/refine/refinePage.tsx"), "RefinePage"),

@@ -4,9 +4,8 @@ import { useCallback, useEffect, useEffectEvent, useState, useSyncExternalStore 
 import { io, type Socket } from "socket.io-client";
 import type { ClientEvents, LiveStep, ServerEvents } from "../../src/server/api/events.ts";
 import type { Job, JobProgress, JobStep } from "../../src/server/api/jobs.ts";
-import { token } from "./token.ts";
 
-export const socket: Socket<ServerEvents, ClientEvents> = io({ auth: (give) => give({ token: token() ?? undefined }) });
+export const socket: Socket<ServerEvents, ClientEvents> = io();
 
 /** Calls the newest `handler` for each event of that name, as long as the component is there. */
 export function useServerEvent<Name extends keyof ServerEvents>(name: Name, handler: ServerEvents[Name]): void {

@@ -4,10 +4,10 @@ import {
   IconAdjustments,
   IconBrush,
   IconCpu,
-  IconDownload,
   IconLayoutGrid,
   IconMenu2,
   IconMoon,
+  IconPhotoDown,
   IconPlug,
   IconSun,
   IconWand,
@@ -19,7 +19,7 @@ import classes from "./shell.module.css";
 
 const places = [
   { label: "Library", to: "/", match: "/", icon: IconLayoutGrid },
-  { label: "Drop", to: "/drop", match: "/drop", icon: IconDownload },
+  { label: "Drop", to: "/drop", match: "/drop", icon: IconPhotoDown },
   { label: "Generate", to: "/generate", match: "/generate/:job?", icon: IconBrush },
   { label: "Refine", to: "/refine", match: "/refine/:job?", icon: IconWand },
   { label: "Models", to: "/models", match: "/models", icon: IconCpu },

@@ -21,7 +21,7 @@ export function bucketOf(score: number | undefined, { weak, great }: Limits): Bu
   return score >= great ? "great" : score < weak ? "weak" : "ok";
 }
 
-export const bucketMarks: Record<Bucket, string> = { great: "▲", ok: "●", weak: "▼", unscored: "–" };
+export const bucketMarks: Record<Bucket, string> = { great: "▲", ok: "●", weak: "▼", unscored: "○" };
 
 /** Two digits tell pictures apart; all of them stand in the picture's details. */
 export const formatScore = (score: number) => score.toFixed(2).replace("-", "−");
@@ -50,7 +50,7 @@ function Badge({ score, reward, limits, showReward = false }: ScoreBadgeProps & 
     <span className={classes.badge} data-bucket={bucket} role="img" aria-label={said}>
       <span className={classes.mark}>{bucketMarks[bucket]}</span>
       {showReward && <span className={classes.reward}>{reward}</span>}
-      {score === undefined ? "–" : formatScore(score)}
+      {score === undefined ? "no score" : formatScore(score)}
     </span>
   );
 }

@@ -1,11 +1,12 @@
 // One picture of the grid: its thumbnail, its score, its prompt.
 // biome-ignore-all lint/a11y/useSemanticElements: as in grid.tsx
 
+import { VisuallyHidden } from "@mantine/core";
 import { IconCheck, IconFileCheck } from "@tabler/icons-react";
 import { memo } from "react";
 import type { LibraryItem } from "../../../../src/server/api/library.ts";
 import { PictureFrame } from "../../components/pictureFrame.tsx";
-import { bucketOf, formatScore, type Limits, ScoreBadge } from "../../components/scoreBadge.tsx";
+import { type Limits, ScoreBadge } from "../../components/scoreBadge.tsx";
 import classes from "./cell.module.css";
 
 export interface CellProps {
@@ -30,11 +31,11 @@ export const Cell = memo(function Cell({ item, index, column, side, selected, ta
       aria-colindex={column + 1}
       aria-selected={selected}
       aria-busy={item === undefined}
-      aria-label={item ? nameOf(item, shown) : `Picture ${index + 1} is being fetched`}
       data-index={index}
       className={classes.cell}
     >
       <div className={classes.picture} style={{ height: side }}>
+        <VisuallyHidden>{item?.name ?? `Picture ${index + 1} is being fetched`} </VisuallyHidden>
         {item && <Thumbnail item={item} {...shown} />}
       </div>
       <div className={classes.caption}>{item?.prompt ?? item?.name}</div>
@@ -62,11 +63,4 @@ function Thumbnail({ item, reward, limits, demo }: Shown & { item: LibraryItem }
       {demo && <span className={classes.demo}>built-in demo</span>}
     </>
   );
-}
-
-function nameOf(item: LibraryItem, { reward, limits, demo }: Shown): string {
-  const score = item.scores[reward];
-  const scored =
-    score === undefined ? `not scored by ${reward}` : `${reward} ${formatScore(score)}, ${bucketOf(score, limits)}`;
-  return [item.name, item.prompt, scored, demo && "built-in demo"].filter(Boolean).join(", ");
 }

@@ -52,7 +52,7 @@ export function Tools({ view, onView, total, onSelect }: ToolsProps) {
         value={view.sort ?? "-date"}
         allowDeselect={false}
         onChange={(sort) => onView({ ...view, sort: sort ?? undefined })}
-        w="12rem"
+        className={classes.order}
       />
       <Text className={classes.count} role="status">
         {total === undefined ? "…" : pictures(total)}

@@ -1,0 +1,84 @@
+import { Button, Group } from "@mantine/core";
+import { useHotkeys } from "@mantine/hooks";
+import { IconFileCheck, IconRefresh, IconThumbDown, IconTrash, IconWand } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { Link } from "wouter";
+import type { LibraryPicture } from "../../../../src/server/api/library.ts";
+import { api } from "../../api.ts";
+import { isAlive } from "../../components/jobsButton.tsx";
+import { sayError } from "../../components/toasts.tsx";
+import { useJob, useServerEvent } from "../../socket.ts";
+import { type Change, changePictures } from "../library/actions.tsx";
+import type { Neighbours } from "./neighbours.ts";
+
+export function PictureActions({ picture, neighbours }: { picture: LibraryPicture; neighbours: Neighbours }) {
+  const { id } = picture;
+  const scoring = useScoring(id);
+  const change = async (name: Change, leaves: boolean) => {
+    if ((await changePictures(name, { ids: [id] })) && leaves) neighbours.leave();
+  };
+  useHotkeys([["Delete", () => void change("delete", true)]]);
+  return (
+    <Group gap="xs">
+      <Button component={Link} href={`/refine?picture=${id}`} leftSection={<IconWand size={18} aria-hidden />}>
+        Refine
+      </Button>
+      <Button
+        variant="default"
+        loading={scoring.running}
+        onClick={() => void scoring.start()}
+        leftSection={<IconRefresh size={18} aria-hidden />}
+      >
+        {picture.allScores.length > 0 ? "Score again" : "Score"}
+      </Button>
+      <Button
+        variant="default"
+        disabled={picture.allScores.length === 0}
+        onClick={() => void change("write", false)}
+        leftSection={<IconFileCheck size={18} aria-hidden />}
+      >
+        Write score
+      </Button>
+      <Button
+        variant="default"
+        onClick={() => void change("reject", true)}
+        leftSection={<IconThumbDown size={18} aria-hidden />}
+      >
+        Reject
+      </Button>
+      <Button
+        variant="default"
+        c="var(--weak-text)"
+        onClick={() => void change("delete", true)}
+        leftSection={<IconTrash size={18} aria-hidden />}
+      >
+        Delete
+      </Button>
+    </Group>
+  );
+}
+
+/** Scores this one picture by the settings' rewards, and fetches it anew as its scores come. */
+function useScoring(id: string) {
+  const client = useQueryClient();
+  const [job, setJob] = useState<string>();
+  const { job: followed, error } = useJob(job);
+  const ended = followed !== undefined && !isAlive(followed);
+  useServerEvent("library:scored", (scored) => {
+    if (scored.id === id) void client.invalidateQueries({ queryKey: ["library", "picture", id] });
+  });
+  useEffect(() => {
+    const problem = error ?? followed?.error;
+    if (problem) sayError(problem);
+    if (problem || ended) setJob(undefined);
+  }, [error, followed, ended]);
+  const start = async () => {
+    try {
+      setJob((await api.rescore({ ids: [id], again: true })).id);
+    } catch (refusal) {
+      sayError(refusal);
+    }
+  };
+  return { running: job !== undefined, start };
+}

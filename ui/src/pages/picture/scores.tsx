@@ -1,0 +1,48 @@
+import { Badge, Group, Stack, Text, Title } from "@mantine/core";
+import type { LibraryPicture } from "../../../../src/server/api/library.ts";
+import { ScoreBadge } from "../../components/scoreBadge.tsx";
+
+/** By every reward that looked at the picture, with what is to be known of the number. */
+export function Scores({ picture: { allScores, info } }: { picture: LibraryPicture }) {
+  return (
+    <Stack gap="xs">
+      <Title order={2} size="h4">
+        Scores
+      </Title>
+      {allScores.length === 0 && (
+        <Text size="sm" c="dimmed">
+          Not scored yet. “Score” asks the rewards of the settings.
+        </Text>
+      )}
+      {allScores.map((entry) => (
+        <div key={`${entry.reward} ${entry.version}`}>
+          <Group gap="xs">
+            <Text fw={600}>{entry.reward}</Text>
+            <ScoreBadge score={entry.score} reward={entry.reward} />
+            <Mark inFile={info.scores[entry.reward]} score={entry.score} />
+            {entry.approximate && (
+              <Badge variant="default" size="sm" tt="none">
+                approximate
+              </Badge>
+            )}
+          </Group>
+          <Text size="xs" c="dimmed">
+            {entry.score.toFixed(4)} by {entry.version}, {new Date(entry.at).toLocaleString()}
+          </Text>
+        </div>
+      ))}
+    </Stack>
+  );
+}
+
+const WRITTEN_DIGITS = 4; // files hold four
+
+function Mark({ inFile, score }: { inFile: number | undefined; score: number }) {
+  if (inFile === undefined) return null;
+  const same = inFile.toFixed(WRITTEN_DIGITS) === score.toFixed(WRITTEN_DIGITS);
+  return (
+    <Badge variant="default" size="sm" tt="none">
+      {same ? "in the file" : `in the file: ${inFile.toFixed(WRITTEN_DIGITS)}`}
+    </Badge>
+  );
+}
