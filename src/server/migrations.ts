@@ -16,7 +16,7 @@ CREATE TABLE pictures (
   id TEXT NOT NULL UNIQUE,          -- stays with the picture wherever it moves
   place TEXT NOT NULL,              -- here, rejected, absent, deleted
   since INTEGER,                    -- when it became absent, in ms
-  folderKey INTEGER NOT NULL REFERENCES folders (key),
+  folderKey INTEGER NOT NULL,       -- of folders; one in the trash may outlive its folder
   folder TEXT NOT NULL,             -- where the file lies
   name TEXT NOT NULL,
   nameOrder TEXT NOT NULL,          -- small letters, numbers padded: 2 before 10
@@ -30,6 +30,7 @@ CREATE TABLE pictures (
   host TEXT,
   model TEXT,
   prompt TEXT,
+  promptOrder TEXT,                 -- its beginning, in small letters
   seed TEXT,
   seedOrder TEXT,                   -- 20 digits
   fileScores TEXT NOT NULL,         -- JSON: what the file itself says
@@ -42,7 +43,7 @@ CREATE INDEX picturesByDate ON pictures (place, modified, key);
 CREATE INDEX picturesByName ON pictures (place, nameOrder, key);
 CREATE INDEX picturesBySize ON pictures (place, bytes, key);
 CREATE INDEX picturesBySeed ON pictures (place, seedOrder, key);
-CREATE INDEX picturesByPrompt ON pictures (place, prompt, key);
+CREATE INDEX picturesByPrompt ON pictures (place, promptOrder, key);
 CREATE INDEX picturesByHost ON pictures (place, host, key);
 CREATE INDEX picturesByModel ON pictures (place, model, key);
 
@@ -96,4 +97,39 @@ CREATE TABLE steps (
 ) WITHOUT ROWID;
 `;
 
-export const migrations: readonly string[] = [library];
+const jobs = `
+CREATE TABLE jobs (
+  key INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,               -- refine, generate, score, scan, pull
+  state TEXT NOT NULL,              -- queued, running, done, failed, cancelled
+  created INTEGER NOT NULL,         -- these in ms
+  started INTEGER,
+  ended INTEGER,
+  attempts INTEGER NOT NULL,        -- begun so often without a step or another sign of success
+  title TEXT NOT NULL,
+  client TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  source TEXT,                      -- the library's picture that it begins with
+  picture TEXT,                     -- that picture's file, or the one that was sent
+  request TEXT NOT NULL,            -- JSON, as are these
+  notes TEXT NOT NULL,
+  progress TEXT,
+  result TEXT,
+  error TEXT,
+  kept TEXT NOT NULL                -- what was kept, and where
+);
+CREATE INDEX jobsByState ON jobs (state, kind);
+
+CREATE TABLE jobSteps (
+  job INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+  step INTEGER NOT NULL,
+  content TEXT NOT NULL,            -- JSON
+  PRIMARY KEY (job, step)
+) WITHOUT ROWID;
+
+-- Pictures whose scoring was cancelled: only who asks for it begins it again.
+CREATE TABLE declined (picture TEXT PRIMARY KEY) WITHOUT ROWID;
+`;
+
+export const migrations: readonly string[] = [library, jobs];

@@ -127,11 +127,11 @@ async function look(run: Run) {
       state = step.state;
       if (step.step === 0) seen.first = step;
       if (step.best) seen.finest = step;
+      await run.onStep({ ...step, ...observed });
       if (performance.now() - written >= traceEveryMs) {
         await writeTrace(run, steps, state);
         written = performance.now();
       }
-      await run.onStep({ ...step, ...observed });
       if (run.stepsFolder !== undefined) await saveStep(step, run.stepsFolder, run);
       await setImmediate(); // the runtime holds the main thread while it works: a Ctrl-C is heard here
     }

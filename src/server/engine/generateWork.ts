@@ -7,7 +7,7 @@ import type { Origin } from "../../tasks/origin.ts";
 import { pictureOfSeries } from "../../tasks/series.ts";
 import { writeWhole } from "../../tasks/writeWhole.ts";
 import type { Hands } from "./hands.ts";
-import { pictureFile } from "./jobFolder.ts";
+import { pictureFile, previewFile } from "./jobFolder.ts";
 import type { GeneratePiece, GenerateWork } from "./messages.ts";
 import { Leases } from "./models.ts";
 import { previewOf } from "./preview.ts";
@@ -36,6 +36,7 @@ async function make(
   rewards: ReturnType<typeof byName>,
   { folder }: GenerateWork,
 ): Promise<GeneratePiece> {
+  const begun = performance.now();
   const { file: bytes, pixels, seed } = await pictureOfSeries(origin, index);
   const scores: Record<string, number> = {};
   for (const [name, { reward }] of rewards) [scores[name]] = (await reward.score(origin.prompt, [bytes])) as [number];
@@ -43,5 +44,7 @@ async function make(
   const scored = rewards.size > 0;
   await writeWhole(file, scored ? await withScores(bytes, scores) : bytes);
   const preview = await previewOf({ ...origin, pixels }, origin.rounding);
-  return { index, seed: String(seed ?? ""), file, ...(scored && { scores }), preview };
+  await writeWhole(previewFile(folder, index), preview);
+  const ms = Math.round(performance.now() - begun);
+  return { index, seed: String(seed ?? ""), file, ms, ...(scored && { scores }), preview };
 }

@@ -9,3 +9,7 @@ export const pictureFile = (folder: string, index: number): string => join(folde
 export const previewFile = (folder: string, step: number): string => join(folder, "steps", `${step}.jpg`);
 /** A step's noise as float32, little-endian: what its picture can be drawn from again. */
 export const noiseFile = (folder: string, step: number): string => join(folder, "steps", `${step}.noise`);
+
+/** Of longer runs the later steps are kept only where they are the best so far. */
+export const isKept = ({ step, best }: { readonly step: number; readonly best?: boolean | undefined }): boolean =>
+  step < 1_000 || best === true;

@@ -89,6 +89,8 @@ export interface GenerateWork extends MakingWork {
 export interface RefinePiece extends TraceStep {
   readonly best: boolean;
   readonly noiseSize: number;
+  /** What is painted, as the picture's file had it. */
+  readonly prompt: string;
   /** JPEG; none for a step that an earlier process has made. */
   readonly preview?: Uint8Array | undefined;
 }
@@ -97,6 +99,7 @@ export interface GeneratePiece {
   readonly index: number;
   readonly seed: string;
   readonly file: string;
+  readonly ms: number;
   readonly scores?: Record<string, number> | undefined;
   readonly preview: Uint8Array;
 }

@@ -4,12 +4,12 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RequestError } from "../../errors.ts";
 import { fittingPlan } from "../../reno/memoryPlan.ts";
-import { differences, parseTrace, type Trace } from "../../reno/trace.ts";
+import { differences, parseTrace, type Trace, traceStep } from "../../reno/trace.ts";
 import { originOf } from "../../tasks/origin.ts";
 import { type Run, runRefinement, type SeenStep, save } from "../../tasks/refineRun.ts";
 import { refineOptionsOf, refineSettings, usualRewards } from "../../tasks/refineSettings.ts";
 import type { Hands } from "./hands.ts";
-import { beforeFile, noiseFile, previewFile, resultFile, traceFile } from "./jobFolder.ts";
+import { beforeFile, isKept, noiseFile, previewFile, resultFile, traceFile } from "./jobFolder.ts";
 import type { MakingWork, RedrawWork, RefinePiece, RefineResult, RefineWork } from "./messages.ts";
 import { Leases } from "./models.ts";
 import { previewOf } from "./preview.ts";
@@ -17,8 +17,6 @@ import { toWire } from "./wire.ts";
 
 /** A killed run looks again at what this little time had brought. */
 const traceEveryMs = 1_000;
-/** Of longer runs the later steps are kept only where they are the best so far. */
-const stepsKept = 1_000;
 
 /** Gives its steps as pieces, those of an earlier process that the asker lacks first. */
 export async function refineWork(work: RefineWork, hands: Hands): Promise<RefineResult> {
@@ -110,19 +108,25 @@ const mannerOf = ({
 
 async function onStep(step: SeenStep, run: Run, { folder }: RefineWork, hands: Hands): Promise<void> {
   const preview = await previewOf(step, run.rounding);
-  if (step.step < stepsKept || step.best) {
+  if (isKept(step)) {
     const { buffer, byteOffset, byteLength } = step.latents;
     await writeFile(noiseFile(folder, step.step), new Uint8Array(buffer, byteOffset, byteLength));
     await writeFile(previewFile(folder, step.step), preview);
   }
-  const { pixels: _, latents, state: __, width: ___, height: ____, ...numbers } = step;
-  await hands.handOver({
-    ...numbers,
-    ms: Math.round(step.ms),
-    noiseSize: latents.length,
-    preview,
-  } satisfies RefinePiece);
+  const { best, latents, observed } = step;
+  const numbers = { ...traceStep(step), ...(observed && { observed }) };
+  await hands.handOver(pieceOf({ ...numbers, best, preview }, run, latents.length));
 }
+
+const pieceOf = (
+  step: Omit<RefinePiece, "noiseSize" | "prompt">,
+  { options }: Run,
+  noiseSize: number,
+): RefinePiece => ({
+  ...step,
+  noiseSize,
+  prompt: options.prompt,
+});
 
 // ---- going on
 
@@ -160,6 +164,6 @@ async function handOverEarlier({ steps }: Trace, run: Run, { after = -1 }: Refin
     const best = step.loss < least;
     if (best) least = step.loss;
     if (step.step <= after) continue;
-    await hands.handOver({ ...step, best, noiseSize: run.options.latents.length } satisfies RefinePiece);
+    await hands.handOver(pieceOf({ ...step, best }, run, run.options.latents.length));
   }
 }
