@@ -24,7 +24,10 @@ export function createSockets(server: HttpServer, services: Services): Server<Cl
     serveClient: false,
     maxHttpBufferSize: messageLimit,
     connectTimeout: 10_000,
-    allowRequest: ({ headers }, answer) => answer(refusal(headers, policy), true),
+    allowRequest: ({ headers }, answer) => {
+      const reason = refusal(headers, policy);
+      answer(reason, reason === null);
+    },
     ...(policy.origins.length > 0 && { cors: { origin: [...policy.origins] } }),
   });
   io.use(({ handshake }, next) => {

@@ -33,6 +33,8 @@ export interface StartOptions {
   readonly log?: Logger | undefined;
   readonly limits?: Limits | undefined;
   readonly timeouts?: Timeouts | undefined;
+  /** Where the pictures lie that a first start fills the library with; null for none. */
+  readonly demo?: string | null | undefined;
 }
 
 export interface RunningServer {
