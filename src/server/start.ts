@@ -1,20 +1,23 @@
 // A server from its parts: opened in order, closed in the other.
 
 import type { Server } from "node:http";
+import { join } from "node:path";
 import { renoirHome } from "../scoring/store.ts";
 import { version } from "../tasks/version.ts";
 import { createApp } from "./app.ts";
+import { openDatabase } from "./database.ts";
 import { Engine } from "./engine/engine.ts";
 import { Fairness, type Limits } from "./fairness.ts";
 import { holdHome, tellAddress } from "./homeLock.ts";
+import { Jobs } from "./jobs/jobs.ts";
+import { Library as LibraryClass } from "./library/library.ts";
 import { Readers } from "./library/readers.ts";
 import { createHttpServer, listen, type Timeouts, urlOf } from "./listen.ts";
 import { type Logger, silentLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ModelReports } from "./modelReports.ts";
-import { parts } from "./parts.ts";
 import { checkPolicy, parseOrigin } from "./security.ts";
-import type { Services } from "./services.ts";
+import type { Library, Services } from "./services.ts";
 import { SettingsStore } from "./settings.ts";
 import { createSockets } from "./sockets.ts";
 import { clearUploads } from "./uploads.ts";
@@ -56,7 +59,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   const closers: Closer[] = [];
   try {
     closers.push(await holdHome(home));
-    const opened = await openParts(home, log, closers, options.limits);
+    const opened = await openParts(options, home, log, closers);
     const server = createHttpServer(options.timeouts);
     closers.push(() => closeServer(server));
     const bound = await listen(server, host, port);
@@ -66,6 +69,9 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     closers.push(() => io.close());
     const url = urlOf(host, bound);
     await tellAddress(home, url);
+    tellJobs(services);
+    services.jobs.resume();
+    services.library.watch();
     const close = once(() => closeAll(closers, log));
     return { url, services, close };
   } catch (error) {
@@ -76,37 +82,56 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
 
 type Closer = () => unknown;
 
-async function openParts(
-  home: string,
-  log: Logger,
-  closers: Closer[],
-  limits?: Limits,
-): Promise<Omit<Services, "policy">> {
+/** Each with what it takes to close it again. */
+async function openParts(options: StartOptions, home: string, log: Logger, closers: Closer[]) {
   await clearUploads(home);
+  const database = openDatabase(join(home, "renoir.db"), { warn: (message) => log.warn(message) });
+  closers.push(() => database.close());
   const settings = await SettingsStore.open(home, log);
-  const engine = new Engine({ home, settings, log });
-  closers.push(() => engine.close());
   const readers = new Readers();
   closers.push(() => readers.close());
-  const library = parts();
-  const jobs = parts();
+  const { demo } = options;
+  const library = (await LibraryClass.open({
+    home,
+    database,
+    settings,
+    log,
+    readers,
+    ...(demo !== undefined && { demo }),
+  })) as Library;
+  closers.push(() => library.close());
+  for (const folder of options.folders ?? []) await addFolder(library, folder);
+  const engine = new Engine({ home, settings, log });
+  closers.push(() => engine.close());
+  const jobs = new Jobs({ home, database, engine, library, settings, log });
+  closers.push(() => jobs.close());
   const metrics = new Metrics();
   closers.push(() => metrics.close());
   metrics.watch({ jobs, engine, library });
+  const fairness = new Fairness(options.limits);
   const models = new ModelReports(home);
-  return {
-    library,
-    jobs,
-    engine,
-    settings,
-    readers,
-    models,
-    metrics,
-    fairness: new Fairness(limits),
-    home,
-    version: version(),
-    log,
-  };
+  return { home, version: version(), log, settings, readers, library, engine, jobs, metrics, fairness, models };
+}
+
+/** One that lies within another is in the library already. */
+async function addFolder(library: Library, folder: string): Promise<void> {
+  const isIn = await library.within(folder).then(
+    () => true,
+    () => false,
+  );
+  if (!isIn) await library.addFolder(folder);
+}
+
+/** In the log by kind and id: a job's title is its prompt. */
+function tellJobs({ jobs, log }: Services): void {
+  const known = new Map<string, string>();
+  jobs.on("changed", ({ id, kind, state, error }) => {
+    if (known.get(id) === state) return;
+    known.set(id, state);
+    if (state === "failed") log.warn({ id, kind }, `${kind} ${id} failed: ${error?.message ?? ""}`);
+    else log.info({ id, kind, state }, `${kind} ${id}: ${state}`);
+    if (state !== "queued" && state !== "running") known.delete(id);
+  });
 }
 
 /** No new connections; those that wait for nothing end at once, the others when they are answered or the time is up. */
