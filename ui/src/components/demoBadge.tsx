@@ -1,8 +1,4 @@
-import { Badge } from "@mantine/core";
+import { Tag } from "./tag.tsx";
 
 /** On all that comes with Renoir so that it can be tried, and is no match for the published models. */
-export const DemoBadge = () => (
-  <Badge variant="light" radius="sm" tt="none" fw={600}>
-    built-in demo
-  </Badge>
-);
+export const DemoBadge = () => <Tag tone="accent">built-in demo</Tag>;

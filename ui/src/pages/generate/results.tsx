@@ -80,7 +80,7 @@ function Stop({ job }: { job: Job }) {
   const [stopping, run] = useBusy();
   return (
     <Group>
-      <Button size="compact-md" variant="default" loading={stopping} onClick={() => run(() => api.cancelJob(job.id))}>
+      <Button size="xs" variant="default" loading={stopping} onClick={() => run(() => api.cancelJob(job.id))}>
         Stop
       </Button>
     </Group>

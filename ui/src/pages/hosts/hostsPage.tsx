@@ -1,9 +1,8 @@
 // Hosts: the generation UIs on this machine, and what Renoir can do with their pictures now.
 
-import { Badge, Button, Loader, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Button, Loader, SimpleGrid, Stack, Text } from "@mantine/core";
 import { IconFolderPlus, IconPlug } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "wouter";
 import type { HostList } from "../../../../src/server/api/system.ts";
 import { api } from "../../api.ts";
 import { Card } from "../../components/card.tsx";
@@ -11,6 +10,8 @@ import { EmptyState } from "../../components/emptyState.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { Facts } from "../../components/facts.tsx";
 import { Page } from "../../components/page.tsx";
+import { Tag } from "../../components/tag.tsx";
+import { TextLink } from "../../components/textLink.tsx";
 import { say } from "../../components/toasts.tsx";
 import { useBusy } from "../../components/useBusy.ts";
 import { abilitiesOf } from "./abilities.ts";
@@ -53,7 +54,7 @@ const NoHosts = () => (
 function HostCard({ host }: { host: Host }) {
   const { name, path, pictures, inLibrary } = host;
   return (
-    <Card title={name} aside={inLibrary && <InLibrary />}>
+    <Card item title={name} aside={inLibrary && <InLibrary />}>
       <Facts facts={{ Folder: path, Pictures: pictures }} />
       <Text size="sm" fw={550} mt="sm">
         What works now
@@ -67,9 +68,9 @@ function HostCard({ host }: { host: Host }) {
         Buttons within {name} itself are not there yet.
       </Text>
       {inLibrary ? (
-        <Link href="/" className={classes.link}>
-          To the library
-        </Link>
+        <Text size="sm" mt="sm">
+          <TextLink href="/">To the library</TextLink>
+        </Text>
       ) : (
         <AddPictures host={host} />
       )}
@@ -77,11 +78,7 @@ function HostCard({ host }: { host: Host }) {
   );
 }
 
-const InLibrary = () => (
-  <Badge variant="light" color="teal" radius="sm" tt="none" className={classes.badge}>
-    in the library
-  </Badge>
-);
+const InLibrary = () => <Tag tone="good">in the library</Tag>;
 
 function AddPictures({ host: { name, pictures } }: { host: Host }) {
   const client = useQueryClient();
@@ -92,14 +89,8 @@ function AddPictures({ host: { name, pictures } }: { host: Host }) {
     say(`${name}’s pictures are being read into the library.`);
   };
   return (
-    <Button
-      mt="sm"
-      leftSection={<IconFolderPlus size={18} aria-hidden />}
-      loading={busy}
-      aria-label={`Add ${name}’s pictures to the library`}
-      onClick={() => run(add)}
-    >
-      Add its pictures to the library
+    <Button mt="sm" leftSection={<IconFolderPlus size={18} aria-hidden />} loading={busy} onClick={() => run(add)}>
+      Add {name}’s pictures to the library
     </Button>
   );
 }

@@ -23,7 +23,7 @@ export function Download({ model: { name, license, source } }: { model: Model })
   return (
     <>
       <Button
-        size="compact-md"
+        size="xs"
         leftSection={<IconDownload size={16} aria-hidden />}
         aria-label={`Download ${name}`}
         onClick={open}
@@ -67,7 +67,7 @@ function Downloading({ id, name }: { id: string; name: string }) {
       <Text size="sm">{sayProgress(progress, speed)}</Text>
       <div>
         <Button
-          size="compact-md"
+          size="xs"
           variant="default"
           loading={cancelling}
           aria-label={`Cancel the download of ${name}`}

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Loader, Text } from "@mantine/core";
+import { Button, Group, Loader, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -9,16 +9,25 @@ import { Card } from "../../components/card.tsx";
 import { Confirm } from "../../components/confirm.tsx";
 import { DemoBadge } from "../../components/demoBadge.tsx";
 import { Facts } from "../../components/facts.tsx";
+import { Tag, type TagTone } from "../../components/tag.tsx";
 import { say } from "../../components/toasts.tsx";
 import { useBusy } from "../../components/useBusy.ts";
 import { Download } from "./download.tsx";
 import classes from "./modelCard.module.css";
 
-const states: Record<Model["state"], { colour: string; text: string }> = {
-  ready: { colour: "teal", text: "ready" },
-  absent: { colour: "gray", text: "not here yet" },
-  missing: { colour: "orange", text: "its file has gone" },
-  damaged: { colour: "red", text: "can not be opened" },
+const states: Record<Model["state"], { tone: TagTone; text: string; todo?: string }> = {
+  ready: { tone: "good", text: "ready" },
+  absent: { tone: "plain", text: "not here yet", todo: "Download it, or add a copy that you have." },
+  missing: {
+    tone: "warning",
+    text: "its file has gone",
+    todo: "Put the file back, or add the model again where it lies now.",
+  },
+  damaged: {
+    tone: "bad",
+    text: "can not be opened",
+    todo: "Copy or fetch the file again, then add it under this name.",
+  },
 };
 
 const memories: Record<Model["memory"], string> = {
@@ -28,16 +37,11 @@ const memories: Record<Model["memory"], string> = {
 };
 
 export function ModelCard({ model }: { model: Model }) {
-  const { name, state, problem, pullable } = model;
+  const { name, state, pullable } = model;
   return (
-    <Card title={name} aside={<Badges model={model} />}>
+    <Card item title={name} aside={<Badges model={model} />}>
       <Facts facts={factsOf(model)} />
-      {problem && (
-        <Text size="sm" mt="xs" className={classes.problem}>
-          {state !== "absent" && <IconAlertTriangle size={16} aria-hidden />}
-          <span>{problem}</span>
-        </Text>
-      )}
+      <Problem model={model} />
       <Group gap="xs" mt="sm">
         {state === "ready" && <LoadOrUnload model={model} />}
         {pullable && state !== "ready" && <Download model={model} />}
@@ -47,23 +51,23 @@ export function ModelCard({ model }: { model: Model }) {
   );
 }
 
+/** What is wrong in the server's words, which for a model that was never here are those of the command line. */
+function Problem({ model: { state, problem } }: { model: Model }) {
+  const { todo } = states[state];
+  if (!todo) return null;
+  return (
+    <Text size="sm" mt="xs" className={classes.problem}>
+      {state !== "absent" && <IconAlertTriangle size={16} aria-hidden />}
+      <span>{state === "absent" ? todo : `${problem ?? ""} ${todo}`}</span>
+    </Text>
+  );
+}
+
 const Badges = ({ model: { state, memory, builtIn } }: { model: Model }) => (
   <Group gap={6}>
     {builtIn && <DemoBadge />}
-    <Badge variant="light" radius="sm" tt="none" color={states[state].colour} className={classes.badge}>
-      {states[state].text}
-    </Badge>
-    {state === "ready" && (
-      <Badge
-        variant={memory === "loaded" ? "filled" : "outline"}
-        radius="sm"
-        tt="none"
-        color={memory === "loaded" ? "violet" : "gray"}
-        className={memory === "loaded" ? undefined : classes.badge}
-      >
-        {memories[memory]}
-      </Badge>
-    )}
+    <Tag tone={states[state].tone}>{states[state].text}</Tag>
+    {state === "ready" && <Tag tone={memory === "unloaded" ? "plain" : "good"}>{memories[memory]}</Tag>}
   </Group>
 );
 
@@ -75,7 +79,7 @@ const factsOf = ({ size, residentBytes, license, source, path, builtIn }: Model)
   File: path,
 });
 
-function LoadOrUnload({ model: { name, memory } }: { model: Model }) {
+function LoadOrUnload({ model: { name, kind, memory } }: { model: Model }) {
   const client = useQueryClient();
   const [busy, run] = useBusy();
   const again = () => client.invalidateQueries({ queryKey: ["models"] });
@@ -84,10 +88,10 @@ function LoadOrUnload({ model: { name, memory } }: { model: Model }) {
   const turn = () => run(() => (loaded ? api.unloadModel(name) : api.loadModel(name)).finally(again));
   return (
     <Button
-      size="compact-md"
+      size="xs"
       variant="default"
       loading={busy}
-      aria-label={loaded ? `Unload ${name}` : `Load ${name}`}
+      aria-label={`${loaded ? "Unload" : "Load"} the ${kind} ${name}`}
       onClick={turn}
     >
       {loaded ? "Unload" : "Load"}
@@ -104,7 +108,7 @@ function Remove({ model: { name, path, source } }: { model: Model }) {
   };
   return (
     <>
-      <Button size="compact-md" variant="subtle" color="gray" aria-label={`Remove ${name}`} onClick={open}>
+      <Button size="xs" variant="subtle" color="gray" aria-label={`Remove ${name}`} onClick={open}>
         Remove
       </Button>
       <Confirm opened={opened} onClose={close} title={`Remove ${name}?`} yes="Remove" colour="red" onYes={remove}>

@@ -64,9 +64,8 @@ const dataOf = ({ x, y }: ChartProps): uPlot.AlignedData => [[...x], [...y]];
 type Latest = { readonly current: ChartProps };
 
 function options(element: HTMLElement, latest: Latest): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const text = colour("--mantine-color-dimmed");
+  const colour = (name: string) => resolved(element, name);
+  const text = colour("--text-soft");
   const axis = { stroke: text, grid: { stroke: colour("--chart-grid"), width: 1 }, ticks: { show: false }, gap: 4 };
   return {
     width: element.clientWidth,
@@ -98,6 +97,15 @@ function options(element: HTMLElement, latest: Latest): uPlot.Options {
       ready: [(chart) => listen(chart, latest)],
     },
   };
+}
+
+/** A canvas knows no custom properties and no light-dark(): what a colour comes to, an element that wears it tells. */
+function resolved(element: HTMLElement, name: string): string {
+  const probe = element.appendChild(document.createElement("span"));
+  probe.style.color = `var(${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
 }
 
 /** Round the values and what they are compared with, and never so narrow that rounding looks like a landslide. */

@@ -1,7 +1,6 @@
 // A run's numbers as curves: what was optimised, what only looked on, and the noise.
 
-import { SimpleGrid, Stack, Text, Title } from "@mantine/core";
-import { type ReactNode, useId, useMemo } from "react";
+import { useMemo } from "react";
 import type { JobStep } from "../../../../src/server/api/jobs.ts";
 import { Chart } from "./chart.tsx";
 import classes from "./curves.module.css";
@@ -22,66 +21,40 @@ export function Curves(props: CurvesProps) {
   const optimised = useMemo(() => curves(steps, "rewards"), [steps]);
   const observed = useMemo(() => curves(steps, "observed"), [steps]);
   return (
-    <Stack gap="md">
-      <Group title="Optimised">
-        {optimised.map((curve) => (
-          <CurveChart key={curve.name} curve={curve} colour="--accent-text" {...props} />
-        ))}
-      </Group>
-      {observed.length > 0 && (
-        <Group title="Not optimised" hint="They only look on.">
-          {observed.map((curve) => (
-            <CurveChart key={curve.name} curve={curve} colour="--ok" dashed {...props} />
-          ))}
-        </Group>
-      )}
-      <Group title="Noise" hint="Noise that stays about as long as a Gaussian’s is still noise that the model knows.">
-        <NoiseChart {...props} />
-      </Group>
-    </Stack>
-  );
-}
-
-function Group({ title, hint, children }: { title: string; hint?: string; children: ReactNode }) {
-  const id = useId();
-  return (
-    <section aria-labelledby={id}>
-      <Title order={3} size="h5" id={id}>
-        {title}
-      </Title>
-      {hint && (
-        <Text size="xs" c="dimmed">
-          {hint}
-        </Text>
-      )}
-      <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="md" mt={4}>
-        {children}
-      </SimpleGrid>
-    </section>
+    <div className={classes.curves}>
+      {optimised.map((curve) => (
+        <CurveChart key={curve.name} curve={curve} kind="optimised" colour="--accent-text" {...props} />
+      ))}
+      {observed.map((curve) => (
+        <CurveChart key={curve.name} curve={curve} kind="not optimised" colour="--ok" dashed {...props} />
+      ))}
+      <NoiseChart {...props} />
+    </div>
   );
 }
 
 interface CurveChartProps extends CurvesProps {
   readonly curve: Curve;
+  /** Beside its name. */
+  readonly kind: string;
   readonly colour: string;
   readonly dashed?: boolean;
   readonly expected?: number | undefined;
-  readonly legend?: string | undefined;
 }
 
-function CurveChart({ curve, steps, total, shown, best, onChoose, legend, ...look }: CurveChartProps) {
+function CurveChart({ curve, kind, steps, total, shown, best, onChoose, ...look }: CurveChartProps) {
   const x = useMemo(() => steps.map(({ step }) => step), [steps]);
   const value = curve.values[shown];
   return (
     <figure className={classes.figure}>
       <figcaption>
         <span>{curve.name}</span>
+        <span className={classes.kind}>{kind}</span>
         <span className={classes.value}>{value == null ? "–" : scoreText(value)}</span>
-        {legend && <span className={classes.legend}>{legend}</span>}
       </figcaption>
       <Chart
         {...look}
-        label={[describeCurve(curve), legend].filter(Boolean).join(". ")}
+        label={`${kind}: ${describeCurve(curve)}`}
         x={x}
         y={curve.values}
         steps={total}
@@ -93,11 +66,12 @@ function CurveChart({ curve, steps, total, shown, best, onChoose, legend, ...loo
   );
 }
 
+/** Noise that stays about as long as a Gaussian's, √d, is still noise that the model knows. */
 function NoiseChart(props: CurvesProps) {
   const { steps } = props;
   const curve = useMemo(() => ({ name: "Noise norm", values: steps.map((step) => step.latentsNorm ?? null) }), [steps]);
   const size = steps.find(({ noiseSize }) => noiseSize !== undefined)?.noiseSize;
   const expected = size === undefined ? undefined : Math.sqrt(size);
-  const legend = expected === undefined ? undefined : `dashed: a Gaussian’s, √${size} = ${expected.toFixed(2)}`;
-  return <CurveChart curve={curve} colour="--unscored" expected={expected} legend={legend} {...props} />;
+  const kind = expected === undefined ? "its length" : `a Gaussian’s: √${size} = ${expected.toFixed(1)}, dashed`;
+  return <CurveChart curve={curve} kind={kind} colour="--unscored" expected={expected} {...props} />;
 }

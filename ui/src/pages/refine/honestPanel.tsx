@@ -1,10 +1,10 @@
 // The rewards that were not optimised beside those that were: an optimiser pleases its own reward, the others say what that is worth.
 
-import { Alert, Table, Text } from "@mantine/core";
-import { IconAlertTriangle, IconCheck, IconEye, IconInfoCircle } from "@tabler/icons-react";
+import { Stack, Table } from "@mantine/core";
+import { Note } from "../../components/note.tsx";
 import classes from "./honestPanel.module.css";
 import { scoreText } from "./steps.ts";
-import { type Change, direction, type Tone, type Verdict, verdict } from "./verdict.ts";
+import { type Change, direction, type Verdict, verdict } from "./verdict.ts";
 
 export interface HonestPanelProps {
   readonly optimised: readonly Change[];
@@ -15,16 +15,9 @@ export interface HonestPanelProps {
   readonly known?: string | undefined;
 }
 
-const looks: Record<Tone, { colour: string; icon: typeof IconEye }> = {
-  good: { colour: "teal", icon: IconCheck },
-  unsure: { colour: "violet", icon: IconEye },
-  warning: { colour: "orange", icon: IconAlertTriangle },
-  neutral: { colour: "gray", icon: IconInfoCircle },
-};
-
 export function HonestPanel({ optimised, observed, after, known }: HonestPanelProps) {
   return (
-    <>
+    <Stack gap="sm">
       <Table className={classes.table} verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>
@@ -38,7 +31,7 @@ export function HonestPanel({ optimised, observed, after, known }: HonestPanelPr
         {observed.length > 0 && <Rows title="Not optimised" changes={observed} />}
       </Table>
       <VerdictNote verdict={verdict(optimised, observed)} known={known} />
-    </>
+    </Stack>
   );
 }
 
@@ -68,15 +61,10 @@ const changeText = (change: Change) =>
   `${marks[`${direction(change)}` as keyof typeof marks]}${scoreText(Math.abs(change.after - change.before))}`;
 
 function VerdictNote({ verdict: { tone, title, text }, known }: { verdict: Verdict; known: string | undefined }) {
-  const { colour, icon: Icon } = looks[tone];
   return (
-    <Alert color={colour} variant="light" icon={<Icon aria-hidden />} title={title} mt="sm" className={classes.verdict}>
-      <Text size="sm">{text}</Text>
-      {known && (
-        <Text size="sm" mt={6}>
-          {known}
-        </Text>
-      )}
-    </Alert>
+    <Note tone={tone} title={title}>
+      <p>{text}</p>
+      {known && <p>{known}</p>}
+    </Note>
   );
 }

@@ -14,8 +14,8 @@ export interface Origin {
   readonly negativePrompt: string;
   readonly seed: string | null;
   readonly model: string | null;
-  /** "64 × 64" */
-  readonly size?: string;
+  readonly width?: number;
+  readonly height?: number;
   readonly host: string | null;
   readonly warnings: readonly string[];
   /** The settings of the run that this one goes on from. */
@@ -28,7 +28,8 @@ export function originOfPicture({ id, file, name, info, ...picture }: LibraryPic
     picture: { src: file, name },
     image: { id },
     model: picture.model,
-    size: `${picture.width} × ${picture.height}`,
+    width: picture.width,
+    height: picture.height,
   };
 }
 
@@ -65,7 +66,7 @@ const saidBy = (info: InfoReply) => ({
   model: info.settings.Model ?? null,
   host: info.host,
   warnings: info.warnings,
-  ...(info.width && info.height && { size: `${info.width} × ${info.height}` }),
+  ...(info.width && info.height && { width: info.width, height: info.height }),
 });
 
 const dataUrl = (blob: Blob) =>

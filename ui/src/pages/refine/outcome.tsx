@@ -1,6 +1,6 @@
 // After a run: what there is now, and what is to become of it.
 
-import { Alert, Anchor, Button, Group, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconCheck, IconTrash, IconWand } from "@tabler/icons-react";
 import { useState } from "react";
@@ -9,6 +9,8 @@ import type { Job, JobState } from "../../../../src/server/api/jobs.ts";
 import { api } from "../../api.ts";
 import { Card } from "../../components/card.tsx";
 import { Confirm } from "../../components/confirm.tsx";
+import { Note } from "../../components/note.tsx";
+import { TextLink } from "../../components/textLink.tsx";
 import { say } from "../../components/toasts.tsx";
 import { useBusy } from "../../components/useBusy.ts";
 import type { Chosen } from "./refineRun.tsx";
@@ -68,16 +70,14 @@ function Actions({ job, chosen, best }: OutcomeProps) {
         <Discard job={job} />
       </Group>
       {kept && (
-        <Alert color="teal" title="Kept" icon={<IconCheck aria-hidden />} role="status">
-          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-            {kept.path}
-          </Text>
+        <Note tone="good" title="Kept" said>
+          <p>{kept.path}</p>
           {kept.id && (
-            <Anchor component={Link} href={`/picture/${encodeURIComponent(kept.id)}`} size="sm">
-              Show it in the library
-            </Anchor>
+            <p>
+              <TextLink href={`/picture/${encodeURIComponent(kept.id)}`}>Show it in the library</TextLink>
+            </p>
           )}
-        </Alert>
+        </Note>
       )}
     </>
   );
@@ -117,7 +117,7 @@ function Discard({ job }: { job: Job }) {
 
 const Source = ({ job: { source } }: { job: Job }) =>
   source && (
-    <Anchor component={Link} href={`/picture/${encodeURIComponent(source)}`} size="sm">
-      The picture that it began with
-    </Anchor>
+    <Text size="sm">
+      <TextLink href={`/picture/${encodeURIComponent(source)}`}>The picture that it began with</TextLink>
+    </Text>
   );

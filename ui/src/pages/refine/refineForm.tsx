@@ -1,11 +1,13 @@
 import { Button, Group, NumberInput, SegmentedControl, Select, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { IconDice5, IconWand } from "@tabler/icons-react";
 import { type FormEvent, useState } from "react";
-import { Link, useLocation } from "wouter";
+import { useLocation } from "wouter";
 import type { Model } from "../../../../src/server/api/system.ts";
 import { api } from "../../api.ts";
+import { DemoBadge } from "../../components/demoBadge.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { Fold } from "../../components/fold.tsx";
+import { TextLink } from "../../components/textLink.tsx";
 import { AdvancedFields } from "./advancedFields.tsx";
 import {
   demoName,
@@ -138,9 +140,9 @@ function RewardFields({ values, change, rewards }: FieldsProps & { rewards: read
       </Text>
       {rewards.map(({ name, builtIn }) => (
         <div key={name} className={classes.reward}>
-          <span>
+          <span className={classes.name}>
             {name}
-            {builtIn && <span className={classes.demo}>built-in demo</span>}
+            {builtIn && <DemoBadge />}
           </span>
           <SegmentedControl
             size="xs"
@@ -154,7 +156,7 @@ function RewardFields({ values, change, rewards }: FieldsProps & { rewards: read
       {rewards.length < 2 && (
         <Text size="xs" c="dimmed" mt={6}>
           With a second reward the result can be judged by one that was not optimised.{" "}
-          <Link href="/models">Add one</Link>.
+          <TextLink href="/models">Add one</TextLink>.
         </Text>
       )}
     </fieldset>

@@ -2,13 +2,13 @@
 
 import { Loader, Stack, Text } from "@mantine/core";
 import { useState } from "react";
-import { Link } from "wouter";
 import type { Job } from "../../../../src/server/api/jobs.ts";
 import { Card } from "../../components/card.tsx";
 import { EmptyState } from "../../components/emptyState.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { isAlive } from "../../components/jobsButton.tsx";
 import { Page } from "../../components/page.tsx";
+import { TextLink } from "../../components/textLink.tsx";
 import { useJob } from "../../socket.ts";
 import { Announcer } from "./announcer.tsx";
 import { Curves } from "./curves.tsx";
@@ -36,7 +36,7 @@ const Gone = ({ message }: { message: string }) => (
   <Page title="Refine">
     <EmptyState title="This run is not there">
       <Text>{message}</Text>
-      <Link href="/refine">To recent refines</Link>
+      <TextLink href="/refine">To recent refines</TextLink>
     </EmptyState>
   </Page>
 );
@@ -53,7 +53,7 @@ function Run({ job, live }: { job: Job; live: string | undefined }) {
   return (
     <Page title="Refine" lead={job.title}>
       <Announcer job={job} />
-      <div className={classes.run}>
+      <div className={classes.run} data-running={running || undefined}>
         <Stack gap="sm" className={classes.picture}>
           <RunPicture job={job} live={live} chosen={chosen} shown={shown} />
           {steps.length > 0 && <FilmStrip steps={steps} chosen={shown} best={best} onChoose={setChosen} />}
@@ -63,17 +63,23 @@ function Run({ job, live }: { job: Job; live: string | undefined }) {
             </button>
           )}
         </Stack>
-        <Stack gap="md" className={classes.words}>
+        <Stack gap="md" className={classes.state}>
           {running ? <RunProgress job={job} best={best} /> : <Outcome job={job} chosen={chosen} best={best} />}
           <ErrorNote error={job.error} />
-          {steps.length > 0 && <Judgement job={job} chosen={chosen} shown={shown} best={best} />}
         </Stack>
-        <Stack gap="md" className={classes.curves}>
-          {steps.length > 0 && (
+        {steps.length > 0 && (
+          <div className={classes.curves}>
             <Card title="Step by step">
               <Curves steps={steps} total={totalOf(job)} shown={shown} best={best} onChoose={setChosen} />
             </Card>
-          )}
+          </div>
+        )}
+        {steps.length > 0 && (
+          <div className={classes.judgement}>
+            <Judgement job={job} chosen={chosen} shown={shown} best={best} />
+          </div>
+        )}
+        <Stack gap="md" className={classes.details}>
           <RunDetails job={job} />
         </Stack>
       </div>

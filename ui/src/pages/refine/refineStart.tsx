@@ -1,15 +1,16 @@
 // Before a refine: the picture, what its file says, and the form.
 
-import { Alert, Loader, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Loader, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "wouter";
 import { api } from "../../api.ts";
 import { Card } from "../../components/card.tsx";
 import { DemoBadge } from "../../components/demoBadge.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { Facts } from "../../components/facts.tsx";
+import { Note } from "../../components/note.tsx";
 import { Page } from "../../components/page.tsx";
 import { PictureFrame } from "../../components/pictureFrame.tsx";
+import { TextLink } from "../../components/textLink.tsx";
 import { useModels, useSettings } from "../../queries.ts";
 import { demoName, valuesFor } from "./formValues.ts";
 import { type Origin, originOfJob, originOfPicture, originOfPrompt } from "./origin.ts";
@@ -40,7 +41,7 @@ function Begin({ origin: { data: origin, error } }: { origin: { data?: Origin; e
         <Stack maw="44rem">
           <ErrorNote error={failure} />
           <Text>
-            <Link href="/refine">To recent refines</Link>, or <Link href="/">to the library</Link>
+            <TextLink href="/refine">To recent refines</TextLink>, or <TextLink href="/">to the library</TextLink>
           </Text>
         </Stack>
       ) : origin && models.data && settings.data ? (
@@ -62,7 +63,7 @@ function Begin({ origin: { data: origin, error } }: { origin: { data?: Origin; e
 }
 
 function OriginCard({ origin }: { origin: Origin }) {
-  const { picture, prompt, negativePrompt, seed, model, size, host, warnings } = origin;
+  const { picture, prompt, negativePrompt, seed, model, width, height, host, warnings } = origin;
   if (!picture) {
     return (
       <Card title="Begin with a prompt">
@@ -77,22 +78,30 @@ function OriginCard({ origin }: { origin: Origin }) {
   return (
     <Card title="The picture">
       <Stack gap="sm">
-        <PictureFrame src={picture.src} alt={prompt || picture.name} style={{ maxHeight: "26rem", aspectRatio: "1" }} />
+        <PictureFrame
+          src={picture.src}
+          alt={prompt || picture.name}
+          width={width}
+          height={height}
+          style={{ width: "100%", maxWidth: "26rem", maxHeight: "60vh", marginInline: "auto" }}
+        />
         <Facts
           facts={{
             Prompt: prompt,
             Negative: negativePrompt,
             Seed: seed,
             Model: modelFact,
-            Size: size,
+            Size: width && height ? `${width} × ${height}` : undefined,
             "Made by": host,
           }}
         />
         {!prompt && (
-          <Alert color="yellow" title="This file does not say how it was made">
-            Without its own prompt and seed the picture itself can not be refined. Give both, and another picture is
-            made from them and refined.
-          </Alert>
+          <Note tone="warning" title="This file does not say how it was made">
+            <p>
+              Without its own prompt and seed the picture itself can not be refined. Give both, and another picture is
+              made from them and refined.
+            </p>
+          </Note>
         )}
         {warnings.map((warning) => (
           <Text key={warning} size="sm" c="dimmed">

@@ -1,12 +1,12 @@
 // The picture of a run: the newest step as it comes, a chosen one, or the best beside what it began with.
 
-import { Center, Loader, Text } from "@mantine/core";
+import { Loader } from "@mantine/core";
+import type { CSSProperties } from "react";
 import type { Job } from "../../../../src/server/api/jobs.ts";
 import { isAlive } from "../../components/jobsButton.tsx";
-import { PictureFrame } from "../../components/pictureFrame.tsx";
-import { BeforeAfter } from "./beforeAfter.tsx";
 import type { Chosen } from "./refineRun.tsx";
-import classes from "./runPicture.module.css";
+import classes from "./stage.module.css";
+import { Stage } from "./stage.tsx";
 
 export interface RunPictureProps {
   readonly job: Job;
@@ -19,25 +19,17 @@ export interface RunPictureProps {
 export function RunPicture({ job, live, chosen, shown }: RunPictureProps) {
   const running = isAlive(job);
   const step = job.steps[shown];
-  const before = job.result?.before ?? job.steps[0]?.preview;
-  const after = chosen === undefined ? ((running ? live : job.result?.picture) ?? step?.preview) : step?.preview;
-  if (!after || !step) return <Nothing running={running} />;
-  const name = `Step ${step.step}`;
-  if (!before || (running && chosen === undefined) || shown === 0) {
-    return <PictureFrame src={after} alt={`${name}: ${job.title}`} className={classes.live} />;
-  }
-  return <BeforeAfter before={before} after={after} afterName={name} />;
+  const newest = running ? live : job.result?.picture;
+  const src = (chosen === undefined ? newest : undefined) ?? step?.preview;
+  if (!src || !step) return <Nothing running={running} />;
+  const watching = running && chosen === undefined;
+  const before = watching || shown === 0 ? undefined : (job.result?.before ?? job.steps[0]?.preview);
+  return <Stage src={src} name={`Step ${step.step}`} alt={`Step ${step.step}: ${job.title}`} before={before} />;
 }
 
 const Nothing = ({ running }: { running: boolean }) => (
-  <Center className={classes.nothing}>
-    {running ? (
-      <>
-        <Loader size="sm" aria-hidden />
-        <Text size="sm">The first picture is being made.</Text>
-      </>
-    ) : (
-      <Text size="sm">No step was made.</Text>
-    )}
-  </Center>
+  <div className={`${classes.stage} ${classes.nothing}`} style={{ "--ratio": 1 } as CSSProperties}>
+    {running && <Loader size="sm" aria-hidden />}
+    {running ? "The first picture is being made." : "No picture was made."}
+  </div>
 );

@@ -50,7 +50,7 @@ function Stop({ id, steps }: { id: string; steps: number }) {
   const [stopping, run] = useBusy();
   return (
     <Button
-      size="compact-md"
+      size="xs"
       variant="default"
       leftSection={<IconPlayerStop size={16} aria-hidden />}
       loading={stopping}

@@ -32,7 +32,7 @@ export const scoresText = (scores: Scores | undefined): string =>
     .join(", ");
 
 export const describeStep = (step: JobStep, best: boolean): string =>
-  [`Step ${step.step}`, scoresText(step.rewards), ...(best ? ["best"] : [])].filter(Boolean).join(", ");
+  [`Step ${step.step}${best ? " best" : ""}`, scoresText(step.rewards)].filter(Boolean).join(", ");
 
 /** Of a curve, for those who do not see it. */
 export function describeCurve({ name, values }: Curve): string {

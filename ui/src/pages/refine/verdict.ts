@@ -1,6 +1,7 @@
 // What the rewards that only looked on say of a refine: did the picture get better, or was the reward gamed?
 
 import type { Scores } from "../../../../src/server/api/common.ts";
+import type { NoteTone } from "../../components/note.tsx";
 
 export interface Change {
   readonly name: string;
@@ -8,10 +9,8 @@ export interface Change {
   readonly after: number;
 }
 
-export type Tone = "good" | "unsure" | "warning" | "neutral";
-
 export interface Verdict {
-  readonly tone: Tone;
+  readonly tone: NoteTone;
   readonly title: string;
   readonly text: string;
 }

@@ -21,7 +21,7 @@ export function About() {
       <ErrorNote error={error} />
       {data && <Facts facts={factsOf(data)} />}
       <Text size="sm" mt="sm">
-        <Anchor href="/docs" size="sm">
+        <Anchor href="/docs" size="sm" underline="always">
           The API, with all its routes
         </Anchor>
         . Renoir runs on this machine alone and asks nothing of others, but for a model that you download.

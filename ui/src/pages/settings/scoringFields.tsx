@@ -1,7 +1,7 @@
 import { Checkbox, Group, Input, Stack, Switch, Text } from "@mantine/core";
-import { Link } from "wouter";
 import type { Model, Settings } from "../../../../src/server/api/system.ts";
 import { DemoBadge } from "../../components/demoBadge.tsx";
+import { TextLink } from "../../components/textLink.tsx";
 import { Saved } from "./saved.tsx";
 import { useSaving } from "./useSetting.ts";
 
@@ -34,7 +34,7 @@ export function RewardField({ settings: { rewards }, models }: Field & { models:
             {builtIn && <DemoBadge />}
             {state !== "ready" && (
               <Text size="xs" c="dimmed">
-                not here yet: <Link href="/models">Models</Link>
+                not here yet: <TextLink href="/models">Models</TextLink>
               </Text>
             )}
           </Group>

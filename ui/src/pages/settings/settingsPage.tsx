@@ -1,6 +1,6 @@
 // Settings: each is saved as soon as it is changed, and says so; what the server refuses is said at the field.
 
-import { Loader, Stack } from "@mantine/core";
+import { Loader, SimpleGrid, Stack } from "@mantine/core";
 import { Card } from "../../components/card.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { Page } from "../../components/page.tsx";
@@ -15,11 +15,11 @@ export function SettingsPage() {
   const { data: models } = useModels();
   return (
     <Page title="Settings" lead="Every change is saved at once.">
-      <Stack gap="lg" maw="48rem">
-        <ErrorNote error={error} onRetry={() => void refetch()} />
-        {!settings && !error && <Loader aria-label="The settings are being read" />}
+      <ErrorNote error={error} onRetry={() => void refetch()} />
+      {!settings && !error && <Loader aria-label="The settings are being read" />}
+      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
         {settings && (
-          <>
+          <Stack gap="lg">
             <Card title="Scoring">
               <Stack gap="md">
                 <RewardField settings={settings} models={models?.items ?? []} />
@@ -30,6 +30,10 @@ export function SettingsPage() {
             <Card title="Great, ok and weak">
               <LimitFields settings={settings} />
             </Card>
+          </Stack>
+        )}
+        <Stack gap="lg">
+          {settings && (
             <Card title="Files and models">
               <Stack gap="md">
                 <OutputField settings={settings} />
@@ -37,10 +41,10 @@ export function SettingsPage() {
                 <ProviderField settings={settings} />
               </Stack>
             </Card>
-          </>
-        )}
-        <About />
-      </Stack>
+          )}
+          <About />
+        </Stack>
+      </SimpleGrid>
     </Page>
   );
 }
