@@ -5,6 +5,8 @@ import "@mantine/notifications/styles.layer.css";
 import "./theme.css";
 import { App } from "./app.tsx";
 
+history.scrollRestoration = "manual"; // pages begin at their top, and the library where it was left
+
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <App />

@@ -1,7 +1,6 @@
 // What the server is doing, and the way to stop it.
 
-import { ActionIcon, Button, Group, Popover, Progress, ScrollArea, Stack, Text, VisuallyHidden } from "@mantine/core";
-import { IconPlayerStop } from "@tabler/icons-react";
+import { Button, Group, Popover, Progress, ScrollArea, Stack, Text, VisuallyHidden } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "wouter";
 import type { JobKind, JobProgress, JobState, JobSummary } from "../../../src/server/api/jobs.ts";
@@ -52,7 +51,6 @@ export function JobsButton() {
           variant={alive.length > 0 ? "light" : "subtle"}
           color={alive.length > 0 ? "violet" : "gray"}
           size="compact-md"
-          loading={false}
           leftSection={<Spinner percent={percentOf(alive[0]?.progress)} active={alive.length > 0} />}
         >
           {label}
@@ -83,14 +81,14 @@ function JobRow({ job }: { job: JobSummary }) {
           {page ? <Link href={page}>{title}</Link> : title}
         </Text>
         {isAlive(job) && (
-          <ActionIcon
-            variant="subtle"
-            color="gray"
+          <Button
+            variant="default"
+            size="compact-xs"
             aria-label={`Cancel ${title}`}
             onClick={() => void api.cancelJob(job.id).catch(sayError)}
           >
-            <IconPlayerStop size={18} aria-hidden />
-          </ActionIcon>
+            Cancel
+          </Button>
         )}
       </Group>
       {job.state === "running" && (

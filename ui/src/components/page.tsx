@@ -1,7 +1,7 @@
 // A page: its title in the tab and as its one heading, and what can be done on it beside that.
 
 import { Group, Text, Title } from "@mantine/core";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 
 export interface PageProps {
   readonly title: string;
@@ -18,6 +18,7 @@ export function Page({ title, lead, actions, children }: PageProps) {
   useEffect(() => {
     document.title = title === "Renoir" ? title : `${title} · Renoir`;
   }, [title]);
+  useLayoutEffect(() => window.scrollTo({ top: 0 }), []);
   useEffect(() => {
     // After a move within the page a screen reader would stay where the old link was; a first load announces itself.
     if (shownBefore) heading.current?.focus({ preventScroll: true });

@@ -24,7 +24,7 @@ export function bucketOf(score: number | undefined, { weak, great }: Limits): Bu
 export const bucketMarks: Record<Bucket, string> = { great: "▲", ok: "●", weak: "▼", unscored: "○" };
 
 /** Two digits tell pictures apart; all of them stand in the picture's details. */
-export const formatScore = (score: number) => score.toFixed(2).replace("-", "−");
+export const formatScore = (score: number, digits = 2) => score.toFixed(digits).replace("-", "−");
 
 export interface ScoreBadgeProps {
   readonly score: number | undefined;

@@ -23,7 +23,7 @@ export function DropPage() {
   return (
     <Page
       title="Drop"
-      lead="Pictures dropped here are scored and read out, and not stored."
+      lead="Pictures dropped here are scored and their PNG info is shown. Nothing is stored."
       actions={items.length > 0 && <Choose onChoose={add} />}
     >
       {items.length === 0 ? (

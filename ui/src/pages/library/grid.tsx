@@ -188,15 +188,6 @@ function useScrollKept(scroll: number, onLeave: (scroll: number) => void, ready:
     restored.current = true;
     window.scrollTo({ top: scroll });
   }, [ready, scroll]);
-  useEffect(() => {
-    let last = window.scrollY; // when the page is left, the window has been scrolled to the top of the next one already
-    const note = () => {
-      last = window.scrollY;
-    };
-    window.addEventListener("scroll", note, { passive: true });
-    return () => {
-      window.removeEventListener("scroll", note);
-      leave.current(last);
-    };
-  }, []);
+  // While the pictures are still in the page: without them it is short, and scrolled to its top.
+  useLayoutEffect(() => () => leave.current(window.scrollY), []);
 }

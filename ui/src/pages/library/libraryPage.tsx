@@ -33,16 +33,18 @@ export function LibraryPage() {
     <Page
       title="Library"
       actions={
-        <Button
-          variant={empty ? "filled" : "default"}
-          leftSection={<IconFolderPlus size={18} aria-hidden />}
-          onClick={add}
-        >
-          Add folder
-        </Button>
+        <>
+          <LibraryProgress />
+          <Button
+            variant={empty ? "filled" : "default"}
+            leftSection={<IconFolderPlus size={18} aria-hidden />}
+            onClick={add}
+          >
+            Add folder
+          </Button>
+        </>
       }
     >
-      <LibraryProgress />
       {empty ? (
         <EmptyLibrary onAdd={add} />
       ) : (

@@ -1,21 +1,21 @@
-// The limits between weak, ok and great: everything is coloured by them at once, the server hears of them when the hand rests.
+// The limits between weak, ok and great: everything is coloured by them at once, the server hears of them while they move.
 
-import { useDebouncedCallback } from "@mantine/hooks";
+import { useThrottledCallback } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
 import type { Settings } from "../../../../src/server/api/system.ts";
 import { type Limits, limitsOf } from "../../components/scoreBadge.tsx";
 import { sayError } from "../../components/toasts.tsx";
 import { useChangeSettings, useSettings } from "../../queries.ts";
 
-const REST_MS = 150;
+const BETWEEN_MS = 150;
 
 export function useLimits(reward: string, onChanged: () => void): [Limits, (limits: Limits) => void] {
   const client = useQueryClient();
   const { data: settings } = useSettings();
   const { mutate } = useChangeSettings();
-  const send = useDebouncedCallback((limits: Settings["limits"]) => {
+  const send = useThrottledCallback((limits: Settings["limits"]) => {
     mutate({ limits }, { onSuccess: onChanged, onError: sayError });
-  }, REST_MS);
+  }, BETWEEN_MS);
 
   const change = (limits: Limits) => {
     if (!settings) return;

@@ -25,7 +25,8 @@ export class PictureList {
   #next: string | null = null;
   #wanted = 0;
   #stale = true;
-  #rested = 0;
+  #fetched = 0;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
   readonly #scored = new Map<string, LibraryItem["scores"]>();
   readonly #listeners = new Set<() => void>();
@@ -50,6 +51,17 @@ export class PictureList {
   refresh(): void {
     this.#stale = true;
     if (this.#listeners.size > 0) void this.#run();
+  }
+
+  /** The library has changed, and may go on changing: it is asked again, but not all the time. */
+  refreshSoon(): void {
+    this.#soon ??= setTimeout(
+      () => {
+        this.#soon = undefined;
+        this.refresh();
+      },
+      Math.max(0, this.#fetched + REST_MS - Date.now()),
+    );
   }
 
   /** A picture was scored: its badge changes at once, its place when the list is fetched anew. */
@@ -89,7 +101,6 @@ export class PictureList {
 
   /** From the first page to where the list had come, and only then shown: nothing jumps for who has scrolled far. */
   async #begin(): Promise<void> {
-    await sleep(this.#rested - Date.now());
     this.#stale = false;
     const reached = this.pictures.items.length;
     try {
@@ -100,7 +111,7 @@ export class PictureList {
       this.#stale = true; // the next look tries again
       throw error;
     } finally {
-      this.#rested = Date.now() + REST_MS;
+      this.#fetched = Date.now();
     }
   }
 
@@ -116,5 +127,3 @@ export class PictureList {
     for (const listener of this.#listeners) listener();
   }
 }
-
-const sleep = (ms: number) => (ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined);

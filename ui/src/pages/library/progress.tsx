@@ -1,4 +1,4 @@
-// A scan or a scoring under way, above the grid: how far it is, and the way to stop it.
+// A scan or a scoring under way, beside the page's title so that nothing below it moves: how far it is, and the way to stop it.
 
 import { Button, Group, Progress, Text, VisuallyHidden } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
@@ -12,12 +12,10 @@ const titles = { scan: "Looking through the folders", score: "Scoring" } as cons
 
 export function LibraryProgress() {
   const jobs = useJobs().filter(({ kind }) => kind === "scan" || kind === "score");
-  const running = jobs.filter(isAlive);
+  const running = jobs.find(isAlive); // the header lists the others
   return (
     <>
-      {running.map((job) => (
-        <Row key={job.id} job={job} />
-      ))}
+      {running && <Row job={running} />}
       <Announcer jobs={jobs} />
     </>
   );

@@ -90,7 +90,10 @@ function Search({ view, onView }: Pick<ToolsProps, "view" | "onView">) {
 
 function More({ view, onSelect }: Pick<ToolsProps, "view" | "onSelect">) {
   const [helping, { open, close }] = useDisclosure();
-  useHotkeys([["shift+?", open]]);
+  useHotkeys([
+    ["?", open],
+    ["shift+?", open], // where it takes Shift to type it
+  ]);
   return (
     <>
       <Menu position="bottom-end" shadow="md">

@@ -25,23 +25,28 @@ export function refreshLibrary(): void {
   void queryClient.invalidateQueries({ queryKey: ["library"] });
 }
 
-socket.on("library:changed", refreshLibrary);
+socket.on("library:changed", () => {
+  for (const list of lists.values()) list.refreshSoon();
+  countSoon();
+});
 socket.on("library:scored", ({ id, scores }) => {
   for (const list of lists.values()) list.score(id, scores);
-  if (countingAgain) return;
-  countingAgain = true;
-  setTimeout(countAgain, COUNT_MS);
+  countSoon();
 });
-
-let countingAgain = false;
-function countAgain(): void {
-  countingAgain = false;
-  void queryClient.invalidateQueries({ queryKey: ["library"] });
-}
 socket.on("jobs:changed", (job) => {
   if (job.kind === "score" && !isAlive(job)) refreshLibrary(); // the order by score has changed
 });
 socket.io.on("reconnect", refreshLibrary);
+
+let counting = false;
+function countSoon(): void {
+  if (counting) return;
+  counting = true;
+  setTimeout(() => {
+    counting = false;
+    void queryClient.invalidateQueries({ queryKey: ["library"] });
+  }, COUNT_MS);
+}
 
 export function usePictures(view: View): { list: PictureList } & Pictures {
   const key = writeView(view);

@@ -1,4 +1,4 @@
-import { Button, Group } from "@mantine/core";
+import { Button, SimpleGrid } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { IconFileCheck, IconRefresh, IconThumbDown, IconTrash, IconWand } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
@@ -11,6 +11,7 @@ import { sayError } from "../../components/toasts.tsx";
 import { useJob, useServerEvent } from "../../socket.ts";
 import { type Change, changePictures } from "../library/actions.tsx";
 import type { Neighbours } from "./neighbours.ts";
+import classes from "./picturePage.module.css";
 
 export function PictureActions({ picture, neighbours }: { picture: LibraryPicture; neighbours: Neighbours }) {
   const { id } = picture;
@@ -20,8 +21,13 @@ export function PictureActions({ picture, neighbours }: { picture: LibraryPictur
   };
   useHotkeys([["Delete", () => void change("delete", true)]]);
   return (
-    <Group gap="xs">
-      <Button component={Link} href={`/refine?picture=${id}`} leftSection={<IconWand size={18} aria-hidden />}>
+    <SimpleGrid cols={2} spacing="xs" verticalSpacing="xs">
+      <Button
+        className={classes.refine}
+        component={Link}
+        href={`/refine?picture=${id}`}
+        leftSection={<IconWand size={18} aria-hidden />}
+      >
         Refine
       </Button>
       <Button
@@ -55,7 +61,7 @@ export function PictureActions({ picture, neighbours }: { picture: LibraryPictur
       >
         Delete
       </Button>
-    </Group>
+    </SimpleGrid>
   );
 }
 

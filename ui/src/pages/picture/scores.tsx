@@ -1,6 +1,8 @@
 import { Badge, Group, Stack, Text, Title } from "@mantine/core";
 import type { LibraryPicture } from "../../../../src/server/api/library.ts";
-import { ScoreBadge } from "../../components/scoreBadge.tsx";
+import { formatScore, ScoreBadge } from "../../components/scoreBadge.tsx";
+
+const WRITTEN_DIGITS = 4; // as files hold them
 
 /** By every reward that looked at the picture, with what is to be known of the number. */
 export function Scores({ picture: { allScores, info } }: { picture: LibraryPicture }) {
@@ -27,7 +29,7 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
             )}
           </Group>
           <Text size="xs" c="dimmed">
-            {entry.score.toFixed(4)} by {entry.version}, {new Date(entry.at).toLocaleString()}
+            {formatScore(entry.score, WRITTEN_DIGITS)} by {entry.version}, {new Date(entry.at).toLocaleString()}
           </Text>
         </div>
       ))}
@@ -35,14 +37,12 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
   );
 }
 
-const WRITTEN_DIGITS = 4; // files hold four
-
 function Mark({ inFile, score }: { inFile: number | undefined; score: number }) {
   if (inFile === undefined) return null;
   const same = inFile.toFixed(WRITTEN_DIGITS) === score.toFixed(WRITTEN_DIGITS);
   return (
     <Badge variant="default" size="sm" tt="none">
-      {same ? "in the file" : `in the file: ${inFile.toFixed(WRITTEN_DIGITS)}`}
+      {same ? "in the file" : `in the file: ${formatScore(inFile, WRITTEN_DIGITS)}`}
     </Badge>
   );
 }
