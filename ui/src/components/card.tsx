@@ -4,7 +4,7 @@ import { type ReactNode, useId } from "react";
 export interface CardProps {
   /** Its heading, and its name for who jumps from region to region. */
   readonly title: string;
-  /** One of many of its kind: no region of the page, only a part of a list. */
+  /** One of many of its kind, under a heading of theirs: no region of the page, only a part of a list. */
   readonly item?: boolean;
   /** Beside the heading. */
   readonly aside?: ReactNode;

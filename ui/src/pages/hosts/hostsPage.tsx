@@ -54,7 +54,7 @@ const NoHosts = () => (
 function HostCard({ host }: { host: Host }) {
   const { name, path, pictures, inLibrary } = host;
   return (
-    <Card item title={name} aside={inLibrary && <InLibrary />}>
+    <Card title={name} aside={inLibrary && <InLibrary />}>
       <Facts facts={{ Folder: path, Pictures: pictures }} />
       <Text size="sm" fw={550} mt="sm">
         What works now
@@ -90,7 +90,7 @@ function AddPictures({ host: { name, pictures } }: { host: Host }) {
   };
   return (
     <Button mt="sm" leftSection={<IconFolderPlus size={18} aria-hidden />} loading={busy} onClick={() => run(add)}>
-      Add {name}’s pictures to the library
+      Add its pictures to the library
     </Button>
   );
 }

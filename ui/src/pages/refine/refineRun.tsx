@@ -68,15 +68,15 @@ function Run({ job, live }: { job: Job; live: string | undefined }) {
           <ErrorNote error={job.error} />
         </Stack>
         {steps.length > 0 && (
+          <div className={classes.judgement}>
+            <Judgement job={job} chosen={chosen} shown={shown} best={best} />
+          </div>
+        )}
+        {steps.length > 0 && (
           <div className={classes.curves}>
             <Card title="Step by step">
               <Curves steps={steps} total={totalOf(job)} shown={shown} best={best} onChoose={setChosen} />
             </Card>
-          </div>
-        )}
-        {steps.length > 0 && (
-          <div className={classes.judgement}>
-            <Judgement job={job} chosen={chosen} shown={shown} best={best} />
           </div>
         )}
         <Stack gap="md" className={classes.details}>

@@ -12,7 +12,7 @@ const lead = "Makes a picture fit its prompt better by improving the noise that 
 export function RefineWelcome() {
   const none = useRecent("refine").length === 0;
   return (
-    <Page title="Refine" lead={lead} actions={!none && <Begin />}>
+    <Page title="Refine" lead={lead}>
       <Stack gap="lg">
         <RecentJobs kind="refine" title="Recent refines" />
         <EmptyState
