@@ -130,6 +130,7 @@ const unknownRoute: RequestHandler = (request) => {
 const failed =
   ({ log }: Services): ErrorRequestHandler =>
   (error, request, response, _next) => {
+    if (response.destroyed) return; // nobody waits for the reply any more
     const ours = toRenoirError(error);
     const status = statusOf(ours);
     const route = response.locals.route ?? "other";

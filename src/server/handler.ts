@@ -1,5 +1,6 @@
 // A route's handler as a value: from what it uses to a function of a parsed request. It parses nothing and catches nothing.
 
+import { createHash } from "node:crypto";
 import type { Response } from "express";
 import type { OperationName } from "./api/operations.ts";
 import type { Asked } from "./asked.ts";
@@ -29,6 +30,8 @@ export const sendFile =
   (response) => {
     response.set({ "Cache-Control": caching[keep], "Content-Security-Policy": "default-src 'none'; sandbox" });
     if (type) response.type(type);
+    // Of what never changes the name is enough; its date tells when it was last used.
+    if (keep === "forever") response.set("ETag", `"${createHash("sha256").update(path).digest("base64url")}"`);
     return new Promise((resolve, reject) => {
       // dotfiles: the data folder itself may lie below ~/.local
       response.sendFile(path, { dotfiles: "allow", cacheControl: false }, (error) => {

@@ -1,7 +1,8 @@
 // A server from its parts: opened in order, closed in the other.
 
-import type { Server } from "node:http";
+import type { Server as HttpServer } from "node:http";
 import { join } from "node:path";
+import type { Server as SocketServer } from "socket.io";
 import { renoirHome } from "../scoring/store.ts";
 import { version } from "../tasks/version.ts";
 import { createApp } from "./app.ts";
@@ -51,6 +52,8 @@ export const usualPort = 7861;
 const usualHost = "127.0.0.1";
 /** After so long, closing leaves behind what does not end: everything that matters is on the disk by then. */
 const closingMs = 4500;
+/** Of these, for requests that are being answered. */
+const answeringMs = 1000;
 
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
   const { port = usualPort, host = usualHost, token, home = renoirHome(), log = silentLog() } = options;
@@ -61,12 +64,11 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     closers.push(await holdHome(home));
     const opened = await openParts(options, home, log, closers);
     const server = createHttpServer(options.timeouts);
-    closers.push(() => closeServer(server));
     const bound = await listen(server, host, port);
     const services: Services = { ...opened, policy: { host, origins, token, port: bound } };
     server.on("request", createApp(services));
     const io = createSockets(server, services);
-    closers.push(() => io.close());
+    closers.push(() => closeServer(server, io));
     const url = urlOf(host, bound);
     await tellAddress(home, url);
     tellJobs(services);
@@ -135,10 +137,10 @@ function tellJobs({ jobs, log }: Services): void {
 }
 
 /** No new connections; those that wait for nothing end at once, the others when they are answered or the time is up. */
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
+async function closeServer(server: HttpServer, io: SocketServer): Promise<void> {
+  const closed = io.close(); // and with it the server
   server.closeIdleConnections();
-  const impatient = setTimeout(() => server.closeAllConnections(), 1000);
+  const impatient = setTimeout(() => server.closeAllConnections(), answeringMs);
   await closed;
   clearTimeout(impatient);
 }

@@ -31,6 +31,7 @@ export class Uploads {
   readonly #paths: string[] = [];
   #bytes = 0;
   #made: Promise<unknown> | undefined;
+  #isOver = false;
 
   constructor(home: string, limits: UploadLimits = usualUploads) {
     this.folder = join(uploadFolder(home), randomUUID());
@@ -39,6 +40,7 @@ export class Uploads {
 
   /** A new picture's place: what its bytes are written to, and the text that stands for it. */
   async open(): Promise<Upload> {
+    if (this.#isOver) throw new TooLargeError("The request has been answered already; the rest of it is not taken.");
     this.#made ??= mkdir(this.folder, { recursive: true });
     await this.#made;
     const path = join(this.folder, String(this.#paths.length));
@@ -52,6 +54,8 @@ export class Uploads {
   }
 
   async dispose(): Promise<void> {
+    this.#isOver = true;
+    await this.#made; // a form that failed may have just begun to make it
     if (this.#made) await rm(this.folder, { recursive: true, force: true });
   }
 

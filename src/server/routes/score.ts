@@ -6,7 +6,6 @@ import { checkLimits, type Limits, ranksOf, withinLimits } from "../../scoring/f
 import { parseRewardNames } from "../../scoring/rewardName.ts";
 import type { InfoReply, ScoreReply, ScoreRequest } from "../api/pictures.ts";
 import type { ScoredPicture } from "../engine/engine.ts";
-import { toRenoirError } from "../errors.ts";
 import type { Handler } from "../handler.ts";
 import { findPicture, findPictures, readInfo, type Unusable } from "../pictures.ts";
 import type { Services } from "../services.ts";
@@ -71,9 +70,15 @@ async function prepare(
   const read = await readInfo(path, services);
   if ("error" in read) return read;
   const wanted = said ?? read.info.prompt;
-  if (wanted === null) return { error: missingPrompt };
+  if (wanted === null) return { error: read.info.format === "unknown" ? noPicture : missingPrompt };
   return { path, prompt: wanted, infotext: given ?? read.info.infotext };
 }
+
+const noPicture = {
+  code: "image",
+  message: "The bytes are not those of a picture.",
+  hint: "Send a PNG, JPEG, WebP, AVIF, GIF or TIFF file as it is.",
+};
 
 const missingPrompt = {
   code: "request",
@@ -117,7 +122,7 @@ export const info: Handler<"info"> =
   (services) =>
   async ({ body, uploads }): Promise<InfoReply> => {
     const read = await readInfo(await findPicture(body.image, services, uploads), services);
-    if ("error" in read) throw toRenoirError(new ImageError(read.error.message));
+    if ("error" in read) throw new ImageError(read.error.message);
     if (read.info.format !== "unknown") return read.info;
     throw new ImageError("The bytes are not those of a picture.", {
       hint: "Send a PNG, JPEG, WebP, AVIF, GIF or TIFF file as it is.",
