@@ -16,6 +16,12 @@ const violet: MantineColorsTuple = [
   "#322976",
 ];
 
+const overlay = {
+  closeButtonProps: { "aria-label": "Close" },
+  overlayProps: { backgroundOpacity: 0.45 },
+  styles: { title: { fontSize: "1.125rem", fontWeight: 650 } },
+};
+
 export const theme = createTheme({
   primaryColor: "violet",
   primaryShade: { light: 6, dark: 6 },
@@ -26,4 +32,8 @@ export const theme = createTheme({
   headings: { fontWeight: "650", sizes: { h1: { fontSize: "1.5rem" }, h2: { fontSize: "1.125rem" } } },
   respectReducedMotion: true,
   cursorType: "pointer",
+  components: {
+    Modal: { defaultProps: overlay },
+    Drawer: { defaultProps: overlay },
+  },
 });

@@ -80,13 +80,7 @@ function Menu() {
       >
         <IconMenu2 size={22} aria-hidden />
       </ActionIcon>
-      <Drawer
-        opened={opened}
-        onClose={close}
-        title="Renoir"
-        size="16rem"
-        closeButtonProps={{ "aria-label": "Close the menu" }}
-      >
+      <Drawer opened={opened} onClose={close} title="Renoir" size="16rem">
         <nav aria-label="Pages">
           <Links onFollow={close} />
         </nav>

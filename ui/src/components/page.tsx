@@ -18,7 +18,9 @@ export function Page({ title, lead, actions, children }: PageProps) {
   useEffect(() => {
     document.title = title === "Renoir" ? title : `${title} · Renoir`;
   }, [title]);
-  useLayoutEffect(() => window.scrollTo({ top: 0 }), []);
+  useLayoutEffect(() => {
+    window.scrollTo({ top: 0 });
+  }, []);
   useEffect(() => {
     // After a move within the page a screen reader would stay where the old link was; a first load announces itself.
     if (shownBefore) heading.current?.focus({ preventScroll: true });

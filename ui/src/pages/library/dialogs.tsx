@@ -13,8 +13,6 @@ export interface DialogProps {
   readonly onClose: () => void;
 }
 
-const closeButtonProps = { "aria-label": "Close" };
-
 export const useFolders = () =>
   useQuery({ queryKey: ["library", "folders"], queryFn: ({ signal }) => api.folders(signal) }).data?.items;
 
@@ -39,7 +37,7 @@ export function AddFolderDialog({ opened, onClose }: DialogProps) {
     }
   };
   return (
-    <Modal opened={opened} onClose={onClose} title="Add a folder" closeButtonProps={closeButtonProps}>
+    <Modal opened={opened} onClose={onClose} title="Add a folder">
       <form onSubmit={(event) => void submit(event)}>
         <Stack>
           <TextInput
@@ -80,7 +78,7 @@ export function MoveDialog({
   const [to, setTo] = useState<string | null>(null);
   const folders = useFolders() ?? [];
   return (
-    <Modal opened={opened} onClose={onClose} title={`Move ${pictures(count)}`} closeButtonProps={closeButtonProps}>
+    <Modal opened={opened} onClose={onClose} title={`Move ${pictures(count)}`}>
       <Stack>
         <Select
           label="To this folder of the library"
@@ -110,7 +108,7 @@ export function DeleteDialog({
   onDelete,
 }: DialogProps & { count: number; onDelete: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} title={`Delete ${pictures(count)}?`} closeButtonProps={closeButtonProps}>
+    <Modal opened={opened} onClose={onClose} title={`Delete ${pictures(count)}?`}>
       <Stack>
         <Text>Their files go to Renoir’s trash, and after some days to the system’s. Undo brings them back.</Text>
         <Group justify="flex-end">
@@ -145,7 +143,7 @@ const keys: readonly [string[], string][] = [
 
 export function KeysDialog({ opened, onClose }: DialogProps) {
   return (
-    <Modal opened={opened} onClose={onClose} title="Keys" closeButtonProps={closeButtonProps} size="lg">
+    <Modal opened={opened} onClose={onClose} title="Keys" size="lg">
       <Table>
         <Table.Tbody>
           {keys.map(([names, does]) => (

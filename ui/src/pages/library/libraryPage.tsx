@@ -35,13 +35,11 @@ export function LibraryPage() {
       actions={
         <>
           <LibraryProgress />
-          <Button
-            variant={empty ? "filled" : "default"}
-            leftSection={<IconFolderPlus size={18} aria-hidden />}
-            onClick={add}
-          >
-            Add folder
-          </Button>
+          {!empty && (
+            <Button variant="default" leftSection={<IconFolderPlus size={18} aria-hidden />} onClick={add}>
+              Add folder
+            </Button>
+          )}
         </>
       }
     >
@@ -96,7 +94,7 @@ function FilterPanel(props: FiltersProps) {
       <Button variant="default" leftSection={<IconFilter size={18} aria-hidden />} onClick={open}>
         {isFiltered(props.view) ? "Filters (on)" : "Filters"}
       </Button>
-      <Drawer opened={opened} onClose={close} title="Filters" size="20rem" closeButtonProps={{ "aria-label": "Close" }}>
+      <Drawer opened={opened} onClose={close} title="Filters" size="20rem">
         <Filters {...props} />
       </Drawer>
     </>
