@@ -1,10 +1,12 @@
 // Jobs with the real engine and the built-in models, over a library of a few pictures: begun, followed, cancelled, kept, and gone on with.
 
-import { EventEmitter } from "node:events";
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
 import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetadata } from "../../src/metadata/index.ts";
 import type { LiveStep } from "../../src/server/api/events.ts";
@@ -12,6 +14,7 @@ import { type Job, job as jobSchema, refineRequest } from "../../src/server/api/
 import { type Database, openDatabase } from "../../src/server/database.ts";
 import { Engine } from "../../src/server/engine/engine.ts";
 import { Jobs } from "../../src/server/jobs/jobs.ts";
+import { JobTable } from "../../src/server/jobs/table.ts";
 import type { JobLibrary } from "../../src/server/jobs/work.ts";
 import { silentLog } from "../../src/server/log.ts";
 import { SettingsStore } from "../../src/server/settings.ts";
@@ -62,7 +65,7 @@ beforeAll(async () => {
   database = openDatabase(join(home, "library.db"));
   settings = await SettingsStore.open(home);
   await settings.change({ provider: "cpu", scoreNew: false });
-  engine = new Engine({ home, settings });
+  engine = new Engine({ home, settings, threads: 1 });
   library = new Pictures();
   jobs = new Jobs({ home, database, engine, library, settings, log: silentLog() });
 });
@@ -94,7 +97,11 @@ test("a generate and a refine of its picture: steps with previews, before and af
 
   const live: LiveStep[] = [];
   jobs.on("step", (step) => live.push(step));
-  const refining = await jobs.start("refine", { ...refineRequest.parse({ iterations: 4 }), image: picture }, { source: "fox" });
+  const refining = await jobs.start(
+    "refine",
+    { ...refineRequest.parse({ iterations: 4 }), image: picture },
+    { source: "fox" },
+  );
   const refined = jobSchema.parse(await until(refining.id, "done"));
   expect(refined).toMatchObject({ title: prompt, source: "fox", progress: { done: 4, total: 4 } });
   expect(refined.steps).toEqual(live.map(({ id: _, image: __, ...step }) => step));
@@ -164,3 +171,49 @@ test("new pictures are scored by one job however they arrive; what fails is not 
   await new Promise((resolve) => setTimeout(resolve, 700));
   expect(jobs.list().length).toBe(before + 1);
 });
+
+test("a server that is killed in the middle of a refine goes on with it, and each step is there once", async () => {
+  const where = await mkdtemp(join(tmpdir(), "renoir-killed-"));
+  const first = jobsProcess(where, 12);
+  const orphan = (await first.line(({ step }) => step === 3)).engine!;
+  first.process.kill("SIGKILL");
+  await once(first.process, "exit");
+  const second = jobsProcess(where, 12);
+  const { done } = await second.line(({ done }) => done !== undefined);
+  await once(second.process, "exit");
+  expect(() => process.kill(orphan, 0)).toThrow("ESRCH");
+  const stored = openDatabase(join(where, "library.db"));
+  const table = new JobTable(stored);
+  const { request, result } = table.get(done!);
+  const steps = table.steps(done!);
+  stored.close();
+  expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i));
+
+  const undisturbed = await jobs.start("refine", refineOf({ prompt, iterations: 12, seed: request.seed }));
+  const whole = await until(undisturbed.id, "done");
+  expect(steps.map(({ loss }) => loss)).toEqual(whole.steps.map(({ loss }) => expect.closeTo(loss!, 3)));
+  expect(result).toMatchObject({ best: whole.result!.best });
+  await rm(where, { recursive: true });
+});
+
+interface Line {
+  readonly step?: number;
+  readonly engine?: number;
+  readonly done?: string;
+}
+
+function jobsProcess(where: string, iterations: number) {
+  const script = join(import.meta.dirname, "jobsProcess.ts");
+  const child = spawn(process.execPath, ["--import", "tsx", script, where, prompt, String(iterations)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const line = (wanted: (line: Line) => boolean) =>
+    new Promise<Line>((resolve) => {
+      lines.on("line", (text) => {
+        const told = JSON.parse(text) as Line;
+        if (wanted(told)) resolve(told);
+      });
+    });
+  return { process: child, line };
+}

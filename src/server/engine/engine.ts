@@ -6,6 +6,7 @@ import { SystemError } from "../../errors.ts";
 import { memoryFree } from "../../reno/memoryPlan.ts";
 import type { EngineState, Settings } from "../api/system.ts";
 import type {
+  Computing,
   EnginePicture,
   GeneratePiece,
   GenerateWork,
@@ -28,6 +29,8 @@ export const priorities = { model: 5, score: 4, generate: 3, refine: 2, library:
 export interface EngineOptions {
   readonly home: string;
   readonly settings: { get(): Pick<Settings, "provider" | "idleMinutes"> };
+  /** Of one operator; all cores unless given. */
+  readonly threads?: number;
   readonly log?: { debug(message: string): void; warn(message: string): void };
 }
 
@@ -50,7 +53,7 @@ export interface MakingOptions<Piece> extends WorkOptions {
   readonly onNote?: ((note: string) => void) | undefined;
 }
 
-type Given<W extends Work> = Omit<W, "kind" | "provider">;
+type Given<W extends Work> = Omit<W, "kind" | "computing">;
 
 /** Emits "models" when what is loaded has changed. */
 export class Engine extends EventEmitter<{ models: [] }> {
@@ -109,7 +112,7 @@ export class Engine extends EventEmitter<{ models: [] }> {
         kind: "score",
         pictures: slice,
         rewards,
-        provider: this.#chosenProvider(),
+        computing: this.#computing(),
       });
       const scored = value as ScoredPicture[];
       onScored?.(scored, results.length);
@@ -128,7 +131,7 @@ export class Engine extends EventEmitter<{ models: [] }> {
       after = piece.step;
       options.onPiece?.(piece);
     };
-    const work = (): Work => ({ ...given, kind: "refine", provider: this.#chosenProvider(), after });
+    const work = (): Work => ({ ...given, kind: "refine", computing: this.#computing(), after });
     return await this.#make(work, { priority: priorities.refine, ...options, onPiece });
   }
 
@@ -139,18 +142,18 @@ export class Engine extends EventEmitter<{ models: [] }> {
       from = piece.index + 1;
       options.onPiece?.(piece);
     };
-    const work = (): Work => ({ ...given, kind: "generate", provider: this.#chosenProvider(), from });
+    const work = (): Work => ({ ...given, kind: "generate", computing: this.#computing(), from });
     return await this.#make(work, { priority: priorities.generate, ...options, onPiece });
   }
 
   /** The picture of another step than the best. */
   async redraw(given: Given<RedrawWork>, options: WorkOptions = {}): Promise<RefineResult> {
-    const work = (): Work => ({ ...given, kind: "redraw", provider: this.#chosenProvider() });
+    const work = (): Work => ({ ...given, kind: "redraw", computing: this.#computing() });
     return await this.#make(work, { priority: priorities.generate, ...options });
   }
 
   async load(name: string, options: WorkOptions = {}): Promise<void> {
-    const work = (): Work => ({ kind: "load", name, provider: this.#chosenProvider() });
+    const work = (): Work => ({ kind: "load", name, computing: this.#computing() });
     await this.#make(work, { priority: priorities.model, ...options });
   }
 
@@ -265,7 +268,11 @@ export class Engine extends EventEmitter<{ models: [] }> {
     return this.#lastId;
   }
 
-  #chosenProvider = (): string => this.#options.settings.get().provider;
+  #computing(): Computing {
+    const { settings, threads } = this.#options;
+    const { provider } = settings.get();
+    return { ...(provider !== "auto" && { provider }), ...(threads !== undefined && { threads }) };
+  }
 
   // ---- the process
 

@@ -15,7 +15,7 @@ import { originFor } from "./refineWork.ts";
 
 /** Resolves with how many there are, those of an earlier process counted in. */
 export async function generateWork(work: GenerateWork, hands: Hands): Promise<number> {
-  const leases = new Leases(hands.models, work.provider);
+  const leases = new Leases(hands.models, work.computing);
   try {
     await mkdir(work.folder, { recursive: true });
     const origin = await originFor(work, hands, leases);

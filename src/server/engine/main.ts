@@ -34,7 +34,7 @@ const begin: { [K in Work["kind"]]: (work: Extract<Work, { kind: K }>, hands: Ha
   refine: refineWork,
   redraw: redrawWork,
   generate: generateWork,
-  load: ({ name, provider }) => models.load(name, provider),
+  load: ({ name, computing }) => models.load(name, computing),
   unload: ({ name }) => models.unload(name),
 };
 

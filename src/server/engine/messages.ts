@@ -1,5 +1,6 @@
 // What crosses between the server and the models' process. One side is built with the other, so types are enough here.
 
+import type { Provider } from "../../graph/index.ts";
 import type { TraceStep } from "../../reno/trace.ts";
 import type { MakingFlags } from "../../tasks/making.ts";
 
@@ -8,6 +9,12 @@ export interface WireError {
   readonly code: string;
   readonly message: string;
   readonly hint?: string | undefined;
+}
+
+/** Only what is not left to the models' process. */
+export interface Computing {
+  readonly provider?: Provider;
+  readonly threads?: number;
 }
 
 // ---- score
@@ -26,7 +33,7 @@ export interface ScoreWork {
   readonly pictures: readonly EnginePicture[];
   /** name[=weight][@path] */
   readonly rewards: readonly string[];
-  readonly provider: string;
+  readonly computing: Computing;
 }
 
 export interface Scored {
@@ -51,7 +58,7 @@ export interface MakingWork {
   readonly flags: Pick<MakingFlags, "prompt" | "negativePrompt" | "guidance" | "seed" | "size" | "model">;
   /** Where everything goes that the work makes. */
   readonly folder: string;
-  readonly provider: string;
+  readonly computing: Computing;
 }
 
 export interface RefineWork extends MakingWork {
@@ -124,7 +131,7 @@ export interface RefineResult {
 export interface LoadWork {
   readonly kind: "load";
   readonly name: string;
-  readonly provider: string;
+  readonly computing: Computing;
 }
 
 export interface UnloadWork {

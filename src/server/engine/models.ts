@@ -5,10 +5,10 @@ import { memoryFree } from "../../reno/memoryPlan.ts";
 import type { Pipeline } from "../../reno/pipeline.ts";
 import type { WeightedReward } from "../../reno/stepGraph.ts";
 import { rewards as knownRewards, loadReward } from "../../scoring/loadReward.ts";
-import { type Lease, RewardRegistry, type RewardSpec } from "../../scoring/registry.ts";
+import { type Lease, RewardRegistry } from "../../scoring/registry.ts";
 import type { Reward } from "../../scoring/reward.ts";
 import { parseRewardNames, sameCheckpoint } from "../../scoring/rewardName.ts";
-import type { LoadedModel } from "./messages.ts";
+import type { Computing, LoadedModel } from "./messages.ts";
 
 export interface ModelsOptions {
   readonly idleMs: () => number;
@@ -70,24 +70,22 @@ export class Models {
   }
 
   /** Every model of that name, so that its first work finds it there. */
-  async load(name: string, provider: string): Promise<void> {
+  async load(name: string, computing: Computing): Promise<void> {
     const isReward = Object.hasOwn(knownRewards, name);
     if (isReward) {
-      await this.rewards.use({ name, ...runBy(provider) }, (reward) => reward.load());
+      await this.rewards.use({ name, ...computing }, (reward) => reward.load());
       if (!knownRewards[name]!.builtIn) return; // a built-in pipeline may have the same name
     }
-    const leases = new Leases(this, provider);
+    const leases = new Leases(this, computing);
     const pipeline = await leases.pipeline(name);
     await pipeline.condition("").finally(() => leases.release());
   }
 }
 
-const runBy = (provider: string): Pick<RewardSpec, "provider"> => (provider === "auto" ? {} : { provider });
-
 /** By the texts name[=weight][@path], in their order; a weight that was not written is left to who uses it. */
-export function specsOf(texts: readonly string[], provider: string) {
+export function specsOf(texts: readonly string[], computing: Computing) {
   return parseRewardNames(texts, sameCheckpoint).map(({ name, path, weight }, index) => ({
-    spec: { name, ...(path !== undefined && { path }), ...runBy(provider) },
+    spec: { name, ...(path !== undefined && { path }), ...computing },
     weight,
     weightGiven: /^[^@]*=/.test(texts[index]!),
   }));
@@ -96,18 +94,18 @@ export function specsOf(texts: readonly string[], provider: string) {
 /** What one work holds until its end. */
 export class Leases {
   readonly #models: Models;
-  readonly #provider: string;
+  readonly #computing: Computing;
   readonly #held: Lease<unknown>[] = [];
 
-  constructor(models: Models, provider: string) {
+  constructor(models: Models, computing: Computing) {
     this.#models = models;
-    this.#provider = provider;
+    this.#computing = computing;
   }
 
   async pipeline(nameOrPath: string, { dtype, threads }: LoadPipelineOptions = {}): Promise<Pipeline> {
     const { name, path } = await locatePipeline(nameOrPath);
     const isName = nameOrPath.toLowerCase() === name;
-    const spec = { name, path: isName ? name : path, ...runBy(this.#provider) };
+    const spec = { name, path: isName ? name : path, ...this.#computing };
     return await this.#hold(
       this.#models.pipelines.lease({ ...spec, ...(dtype && { dtype }), ...(threads && { threads }) }),
     );
@@ -115,7 +113,7 @@ export class Leases {
 
   async rewards(texts: readonly string[]): Promise<WeightedReward[]> {
     const found: WeightedReward[] = [];
-    for (const { spec, weight, weightGiven } of specsOf(texts, this.#provider)) {
+    for (const { spec, weight, weightGiven } of specsOf(texts, this.#computing)) {
       const reward = await this.#hold(this.#models.rewards.lease(spec));
       found.push({ reward, weight: weightGiven ? weight : undefined });
     }

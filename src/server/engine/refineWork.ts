@@ -20,7 +20,7 @@ const traceEveryMs = 1_000;
 
 /** Gives its steps as pieces, those of an earlier process that the asker lacks first. */
 export async function refineWork(work: RefineWork, hands: Hands): Promise<RefineResult> {
-  const leases = new Leases(hands.models, work.provider);
+  const leases = new Leases(hands.models, work.computing);
   try {
     const run = await prepare(work, hands, leases);
     const earlier = await earlierTrace(run, hands);
@@ -38,7 +38,7 @@ export async function refineWork(work: RefineWork, hands: Hands): Promise<Refine
 
 /** The picture of another step than the best, as a result of that run. */
 export async function redrawWork(work: RedrawWork, hands: Hands): Promise<RefineResult> {
-  const leases = new Leases(hands.models, work.provider);
+  const leases = new Leases(hands.models, work.computing);
   try {
     const run = await prepare({ ...work, kind: "refine" }, hands, leases);
     const trace = parseTrace(await readFile(traceFile(work.folder), "utf8"));
@@ -54,13 +54,13 @@ export async function redrawWork(work: RedrawWork, hands: Hands): Promise<Refine
 }
 
 /** Of generate and refine: what a picture is made from, by models that are held as long as the work takes. */
-export const originFor = ({ image, infotext, flags, provider }: MakingWork, hands: Hands, leases: Leases) =>
-  originOf({ file: image, infotext }, { ...flags, ...(provider !== "auto" && { provider }) }, hands.say, {
+export const originFor = ({ image, infotext, flags, computing }: MakingWork, hands: Hands, leases: Leases) =>
+  originOf({ file: image, infotext }, { ...flags, ...computing }, hands.say, {
     load: (model, options) => leases.pipeline(model, options),
   });
 
 async function prepare(work: RefineWork, hands: Hands, leases: Leases): Promise<Run> {
-  const { folder, provider } = work;
+  const { folder, computing } = work;
   await mkdir(dirname(previewFile(folder, 0)), { recursive: true });
   const origin = await originFor(work, hands, leases);
   const rewards = await leases.rewards(work.rewards ?? usualRewards(origin.pipeline));
@@ -69,7 +69,7 @@ async function prepare(work: RefineWork, hands: Hands, leases: Leases): Promise<
   return {
     options: {
       ...refineOptionsOf(origin, mannerOf(work)),
-      ...(provider !== "auto" && { provider: provider as "cpu" }),
+      ...computing,
       rewards,
       signal: hands.signal,
       plan: fittingPlan({ say: hands.say }),

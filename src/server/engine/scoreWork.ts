@@ -10,8 +10,8 @@ import { type Models, specsOf } from "./models.ts";
 import { toWire } from "./wire.ts";
 
 /** In the order of the pictures. A reward that can not be loaded throws. */
-export async function scoreWork({ pictures, rewards: texts, provider }: ScoreWork, models: Models) {
-  const rewards = specsOf(texts, provider);
+export async function scoreWork({ pictures, rewards: texts, computing }: ScoreWork, models: Models) {
+  const rewards = specsOf(texts, computing);
   const versions = await Promise.all(rewards.map(({ spec }) => versionOf(spec)));
   const named = pictures.map(({ source, prompt, name }, index): Picture => {
     const file = name ?? (typeof source === "string" ? source : `Picture ${index + 1}`);

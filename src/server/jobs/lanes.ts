@@ -2,7 +2,7 @@
 
 import type { StoredJob } from "./table.ts";
 
-type Queued = Pick<StoredJob, "id" | "kind" | "client" | "priority" | "started">;
+export type Queued = Pick<StoredJob, "id" | "kind" | "client" | "priority" | "started">;
 
 export class Lanes {
   /** How often each client was served; who was served less goes first. */
