@@ -75,6 +75,7 @@ export class Library extends EventEmitter<Events> {
   readonly #lists: Lists;
   readonly #thumbnails: Thumbnails;
   readonly #readers: Readers;
+  readonly #ownsReaders: boolean;
   readonly #lock = new Lock();
   readonly #restingMs: number;
   #watch: Watch | undefined;
@@ -101,6 +102,7 @@ export class Library extends EventEmitter<Events> {
     this.#lists = new Lists(this.#pictures, (reward) => this.#judge(reward));
     this.#thumbnails = new Thumbnails(join(home, "cache", "thumbnails"));
     this.#readers = readers ?? new Readers();
+    this.#ownsReaders = readers === undefined;
     this.#restingMs = restingMs;
   }
 
@@ -242,7 +244,7 @@ export class Library extends EventEmitter<Events> {
     this.#watch?.close();
     clearTimeout(this.#telling);
     await Promise.allSettled(this.#running);
-    await this.#readers.close();
+    if (this.#ownsReaders) await this.#readers.close();
   }
 
   // -- within --------------------------------------------------------------------------------------------------------

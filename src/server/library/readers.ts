@@ -46,6 +46,7 @@ export class Readers {
   }
 
   #take(paths: readonly string[]): Promise<Reading[]> {
+    if (this.#closed) return Promise.resolve(failures(paths, "the library was closed"));
     return new Promise((done) => {
       this.#waiting.push({ paths, done });
       this.#next();
