@@ -5,19 +5,21 @@ import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { RequestError } from "../../errors.ts";
 import { parseRewardNames, sameCheckpoint } from "../../scoring/rewardName.ts";
 import { randomSeed } from "../../tasks/making.ts";
+import { writeWhole } from "../../tasks/writeWhole.ts";
 import type { LiveStep } from "../api/events.ts";
 import type { Job, JobKind, JobProgress, JobState, JobSummary } from "../api/jobs.ts";
 import type { Database } from "../database.ts";
-import { ConflictError, NotFoundError, replyOf, toRenoirError } from "../errors.ts";
+import { BusyError, ConflictError, NotFoundError, replyOf, toRenoirError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { ActiveJob } from "./activeJob.ts";
 import { keepPicture, nameOf, type Which } from "./keeping.ts";
 import { endsWhenTold, kinds, titleOf } from "./kinds.ts";
 import { Lanes } from "./lanes.ts";
+import { idsFile } from "./libraryJobs.ts";
 import { NewPictures, unscored } from "./newPictures.ts";
 import { JobTable, type StoredJob, summaryOf } from "./table.ts";
 import type { JobServices, Outcome } from "./work.ts";
@@ -52,6 +54,8 @@ const ended: ReadonlySet<JobState> = new Set(["done", "failed", "cancelled"]);
 /** A job that ends the server each time is not begun for ever. */
 const mostAttempts = 3;
 const kept = { jobs: 200, ms: 30 * 24 * 3_600_000 } as const;
+/** Of one client. */
+const mostWaiting = 100;
 /** How long cancelling and closing wait for the work to end. */
 const waitMs = 1_500;
 
@@ -69,7 +73,10 @@ export class Jobs extends EventEmitter<JobEvents> {
     this.#log = log;
     this.#table = new JobTable(database);
     this.#services = { ...services, passedOver: this.#table.declined() };
-    this.#newPictures = new NewPictures(this.#services, () => void this.#scoreNew());
+    this.#newPictures = new NewPictures(this.#services, {
+      isThere: () => this.#table.unended().some(({ request }) => request.unasked === true),
+      begin: () => void this.#scoreNew(),
+    });
   }
 
   // ---- asking
@@ -97,14 +104,34 @@ export class Jobs extends EventEmitter<JobEvents> {
     const { image, upload, ...asked } = request as Asked;
     checkRewards(asked);
     checkMaking(kind, { image: image ?? upload, ...asked });
+    this.#refuseTooMany(client);
     const id = randomBytes(9).toString("base64url");
     const picture = upload === undefined ? (image ?? null) : await this.#takeUpload(id, upload);
-    const settled = { ...asked, ...(drawsSeed(kind, asked, picture) && { seed: String(randomSeed()) }) };
+    const settled = {
+      ...(await this.#withoutIds(id, asked)),
+      ...(drawsSeed(kind, asked, picture) && { seed: String(randomSeed()) }),
+    };
     const title = titleOf(kind, settled, picture);
     this.#table.insert({ ...{ id, kind, title, client, priority, picture }, source: source ?? null, request: settled });
     this.#changed(id);
     this.#pump();
     return this.get(id);
+  }
+
+  #refuseTooMany(client: string): void {
+    const waiting = this.#table.inState("queued").filter((job) => job.client === client).length;
+    if (waiting < mostWaiting) return;
+    throw new BusyError(`${waiting} jobs of this client wait already.`, {
+      hint: "Wait for some of them to end, or cancel them.",
+      retryAfterSeconds: 60,
+    });
+  }
+
+  /** There may be a hundred thousand of them: they lie in the job's folder, and the request tells how many. */
+  async #withoutIds(id: string, { ids, ...asked }: Asked): Promise<Asked> {
+    if (!Array.isArray(ids)) return asked;
+    await writeWhole(idsFile(this.#folder(id)), JSON.stringify(ids));
+    return { ...asked, pictures: ids.length };
   }
 
   /** After a restart: what waited waits, what worked goes on. */
@@ -138,7 +165,7 @@ export class Jobs extends EventEmitter<JobEvents> {
     const before = job.kept[name];
     if (before && existsSync(before.path)) return this.get(id); // asked for twice
     const path = await keepPicture(job, which, this.#folder(id), this.#services);
-    const added = await this.#services.library.addFile(path).catch((error: Error) => {
+    const added = await this.#takeIn(path).catch((error: Error) => {
       this.#log.info(`${path} is kept, but not in the library: ${error.message}`);
       return undefined;
     });
@@ -151,6 +178,17 @@ export class Jobs extends EventEmitter<JobEvents> {
     this.#table.change(id, { kept: { ...kept, [name]: where }, result: told });
     this.#changed(id);
     return this.get(id);
+  }
+
+  /** The output folder joins the library with the first picture that is kept in it. */
+  async #takeIn(path: string): Promise<string> {
+    const { library, settings } = this.#services;
+    const folder = dirname(path);
+    return library.addFile(path).catch(async (error: Error) => {
+      if (folder !== resolve(settings.get().outputFolder)) throw error;
+      await library.addFolder(folder);
+      return library.addFile(path);
+    });
   }
 
   /** Forgets it and what it made; what was kept stays. */
@@ -242,8 +280,7 @@ export class Jobs extends EventEmitter<JobEvents> {
   // ---- new pictures
 
   async #scoreNew(): Promise<void> {
-    const isThere = this.#table.list().some(({ request, state }) => request.unasked === true && !ended.has(state));
-    if (!isThere && !this.#isClosing) await this.start("score", { unasked: true }, { priority: -1 });
+    if (!this.#isClosing) await this.start("score", { unasked: true }, { priority: -1 });
   }
 
   /** Who cancels the scoring of new pictures does not want it begun again by the next picture. */

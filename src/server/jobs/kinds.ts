@@ -23,8 +23,14 @@ type Request = Readonly<Record<string, unknown>>;
 const titles: Readonly<Record<JobKind, (request: Request, picture: string | null) => string>> = {
   refine: ({ prompt }, picture) => (prompt as string) ?? (picture === null ? "From infotext" : basename(picture)),
   generate: ({ prompt }) => prompt as string,
-  score: ({ ids, again, unasked }: ScoreJobWork) =>
-    ids ? countOf(ids.length) : unasked ? "New pictures" : again ? "All pictures" : "Pictures without scores",
+  score: ({ pictures, again, unasked }: ScoreJobWork) =>
+    pictures !== undefined
+      ? countOf(pictures)
+      : unasked
+        ? "New pictures"
+        : again
+          ? "All pictures"
+          : "Pictures without scores",
   scan: ({ folders }) => (folders as string[] | undefined)?.join(", ") ?? "All folders",
   pull: ({ name }) => name as string,
 };

@@ -1,23 +1,39 @@
 // Jobs over the library's pictures: their scores, and the scan of their folders.
 
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { parseRewardNames } from "../../scoring/rewardName.ts";
 import type { ScoreJobRequest } from "../api/jobs.ts";
 import { priorities, type ScoredPicture } from "../engine/engine.ts";
+import { ProcessEnded } from "../engine/modelProcess.ts";
 import type { Kind, Running } from "./work.ts";
 
 /** Handed to the engine together, so that what has been scored is never far from being stored. */
 const batch = 64;
+/** It is not the pictures' fault where the models' process dies more often in a row. */
+const mostDeaths = 3;
 /** Failures that are told one by one. */
 const failuresTold = 5;
 
+/** How long the scoring of new pictures waits for more of them. */
+const lingerMs = 1_000;
+
 /** What is asked of a score job; `unasked`: nobody did, the pictures are new. */
-export type ScoreJobWork = Partial<ScoreJobRequest> & { readonly unasked?: boolean };
+export type ScoreJobWork = Partial<Omit<ScoreJobRequest, "ids">> & {
+  /** How many were named; which, is in a file. */
+  readonly pictures?: number;
+  readonly unasked?: boolean;
+};
+
+export const idsFile = (folder: string): string => join(folder, "ids.json");
 
 /** Without ids it goes on until nothing is left, pictures that come meanwhile included. */
 export const scoreJob: Kind = async (running) => {
   const { signal, services } = running;
   const { library, settings, passedOver } = services;
-  const { ids, again = false, unasked = false, ...given } = running.job.request as ScoreJobWork;
+  const { pictures, again = false, unasked = false, ...given } = running.job.request as ScoreJobWork;
+  const ids = pictures === undefined ? undefined : JSON.parse(await readFile(idsFile(running.folder), "utf8"));
   const rewards = given.rewards ?? settings.get().rewards;
   const names = parseRewardNames(rewards).map(({ name }) => name);
   const run = new ScoreRun(running, rewards);
@@ -25,7 +41,10 @@ export const scoreJob: Kind = async (running) => {
     library
       .wanting(names, { ...(ids && { ids }), again })
       .filter((id) => !run.tried.has(id) && !(unasked && passedOver.has(id)));
-  for (let next = wanted(); next.length > 0 && !signal.aborted; next = wanted()) await run.score(next);
+  for (let next = wanted(); next.length > 0 && !signal.aborted; next = wanted()) {
+    await run.score(next);
+    if (unasked) await wait(lingerMs); // a folder that is copied in arrives picture by picture
+  }
   if (unasked) await settle(run, running);
   return { result: { counts: run.counts } };
 };
@@ -36,6 +55,11 @@ async function settle({ failed, scored }: ScoreRun, { services, signal }: Runnin
   await services.library.change({ ids: [...scored], action: "write" });
 }
 
+interface LibraryPicture {
+  readonly id: string;
+  readonly source: string;
+}
+
 /** Pictures that are scored and stored. */
 export class ScoreRun {
   readonly tried = new Set<string>();
@@ -44,6 +68,8 @@ export class ScoreRun {
   readonly #running: Running;
   readonly #rewards: readonly string[];
   #total = 0;
+  /** Of the models' process, since something was scored. */
+  #deaths = 0;
 
   constructor(running: Running, rewards: readonly string[]) {
     this.#running = running;
@@ -62,23 +88,35 @@ export class ScoreRun {
     const { signal } = this.#running;
     this.#total += ids.length;
     this.#tell();
-    for (let at = 0; at < ids.length && !signal.aborted; at += batch) await this.#scoreBatch(ids.slice(at, at + batch));
+    for (let at = 0; at < ids.length && !signal.aborted; at += batch) {
+      await this.#scoreBatch(ids.slice(at, at + batch).flatMap((id) => this.#pictureOf(id)));
+    }
   }
 
-  async #scoreBatch(ids: readonly string[]): Promise<void> {
+  /** Where the models' process dies of one of them, the others are scored all the same. */
+  async #scoreBatch(pictures: readonly LibraryPicture[]): Promise<void> {
     const { services, signal, job } = this.#running;
-    const pictures = ids.flatMap((id) => this.#pictureOf(id));
-    await services.engine.score(pictures, this.#rewards, {
-      ...{ signal, client: job.client, priority: priorities.library },
-      onScored: (scored, first) => {
-        for (const [i, result] of scored.entries()) this.#take(pictures[first + i]!.id, result);
-        this.#tell();
-      },
-    });
+    let taken = 0;
+    const onScored = (scored: readonly ScoredPicture[]) => {
+      for (const result of scored) this.#take(pictures[taken++]!.id, result);
+      this.#deaths = 0;
+      this.#tell();
+    };
+    try {
+      const options = { signal, client: job.client, priority: priorities.library, onScored };
+      await services.engine.score(pictures, this.#rewards, options);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#deaths += 1;
+      if (!(error instanceof ProcessEnded) || this.#deaths > mostDeaths) throw error;
+      const [next, ...others] = pictures.slice(taken);
+      if (others.length === 0) this.#fail(next!.id, error.message);
+      else for (const each of [next!, ...others]) await this.#scoreBatch([each]);
+    }
   }
 
   /** None where the picture has gone meanwhile. */
-  #pictureOf(id: string): { id: string; source: string }[] {
+  #pictureOf(id: string): LibraryPicture[] {
     this.tried.add(id);
     try {
       return [{ id, source: this.#running.services.library.fileOf(id) }];

@@ -7,15 +7,20 @@ import type { JobLibrary, JobServices } from "./work.ts";
 /** A folder that is copied in arrives picture by picture. */
 const gatherMs = 500;
 
+export interface Scoring {
+  /** Whether the job waits or is at work: it finds what comes by itself. */
+  isThere(): boolean;
+  begin(): void;
+}
+
 export class NewPictures {
   readonly #services: Pick<JobServices, "library" | "settings" | "passedOver">;
-  readonly #begin: () => void;
+  readonly #scoring: Scoring;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `begin` starts the job unless it is at work or waits already. */
-  constructor(services: Pick<JobServices, "library" | "settings" | "passedOver">, begin: () => void) {
+  constructor(services: Pick<JobServices, "library" | "settings" | "passedOver">, scoring: Scoring) {
     this.#services = services;
-    this.#begin = begin;
+    this.#scoring = scoring;
     services.library.on("changed", this.#onChange);
   }
 
@@ -36,7 +41,8 @@ export class NewPictures {
   #lookNow(): void {
     this.#timer = undefined;
     const { library, settings, passedOver } = this.#services;
-    if (settings.get().scoreNew && unscored(library, settings.get()).some((id) => !passedOver.has(id))) this.#begin();
+    if (!settings.get().scoreNew || this.#scoring.isThere()) return;
+    if (unscored(library, settings.get()).some((id) => !passedOver.has(id))) this.#scoring.begin();
   }
 }
 

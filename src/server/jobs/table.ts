@@ -79,6 +79,10 @@ export class JobTable {
     return this.#database.all<Row>("SELECT * FROM jobs WHERE state = ? ORDER BY key", state).map(jobOf);
   }
 
+  unended(): StoredJob[] {
+    return [...this.inState("running"), ...this.inState("queued")];
+  }
+
   get(id: string): StoredJob {
     const row = this.#database.get<Row>("SELECT * FROM jobs WHERE id = ?", id);
     if (row) return jobOf(row);

@@ -19,6 +19,7 @@ export interface JobLibrary extends EventEmitter {
   recordScores(id: string, entries: { reward: string; score: number; version: string; approximate: boolean }[]): void;
   fileOf(id: string): string;
   addFile(path: string): Promise<string>;
+  addFolder(path: string): Promise<void>;
   change(change: LibraryChange): Promise<ChangeReply>;
 }
 
