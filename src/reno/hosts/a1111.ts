@@ -224,7 +224,7 @@ function stepOf(told: Told, model: Pick<Pipeline, "alphasCumprod" | "predictionT
   if (sampler!.toLowest) return descend(table, { from, at: table.max, to: table.min, pure }, model.predictionType);
   if (to > 0 && sampler!.leaves !== "share") {
     throw notOneStep(
-      `One step of ${name} on the schedule ${schedule} ends above 0, where it goes on with noise of its own.`,
+      `One step of ${name} on the schedule ${schedule} ends above 0, for which it adds noise of its own or asks the model again.`,
     );
   }
   return descend(table, { from, to, pure }, model.predictionType);

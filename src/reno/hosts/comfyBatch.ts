@@ -42,3 +42,9 @@ export function reseeded(latents: Latents, isFixed: boolean): Latents {
   const first = latents.index?.[0] ?? 0;
   return { ...latents, index: isFixed ? numbers(latents.count).map(() => first) : undefined };
 }
+
+/** LatentBatch: what had no numbers gets those of its own places. */
+export function together(first: Latents, second: Latents): Latents {
+  const index = [first, second].flatMap(({ index: own, count }) => own ?? numbers(count));
+  return { ...first, count: index.length, index };
+}

@@ -3,7 +3,7 @@
 
 import { Graph, type GraphNode, type Role } from "../../metadata/dialects/comfyGraph.ts";
 import type { Json, JsonObject } from "../../metadata/json.ts";
-import { fromBatch, type Latents, picked, type Run, repeated, reseeded } from "./comfyBatch.ts";
+import { fromBatch, type Latents, picked, type Run, repeated, reseeded, together } from "./comfyBatch.ts";
 import type { Mixture, Steer } from "./comfyConditioning.ts";
 import { type Levels, levelsOf } from "./comfyLevels.ts";
 import { numberAt, textBehind } from "./comfyText.ts";
@@ -107,6 +107,7 @@ class Walk {
     for (let depth = 0; node && depth < maxDepth; depth++) {
       if (/VAEDecode/i.test(node.type)) {
         if (/tiled/i.test(node.type)) this.#note("The picture was decoded in tiles, whose seams are not repeated.");
+        this.#noteLoader(node.inputs.vae, "decoded by the autoencoder");
         return { node, picks: picks.reverse() };
       }
       if (node !== saver) this.#passImage(node, picks);
@@ -151,11 +152,16 @@ class Walk {
     const node = this.#graph.source(value);
     if (!node || depth > maxDepth) throw notOneStep("The latents that the sampler began with are not known.");
     const { inputs, type } = node;
-    const before = () => this.#latents(inputs.samples ?? inputs.latent, depth + 1);
+    const before = (name = inputs.samples === undefined ? "latent" : "samples") =>
+      this.#latents(inputs[name], depth + 1);
     if (type === "LatentFromBatch") return fromBatch(before(), this.#pick(inputs));
     if (type === "RepeatLatentBatch") return repeated(before(), this.#number(inputs.amount) ?? 1);
+    if (type === "LatentBatch") return together(before("samples1"), before("samples2"));
     if (type === "LatentBatchSeedBehavior") return reseeded(before(), inputs.seed_behavior === "fixed");
     if (harmless.test(type)) return this.#latents(anyLink(inputs), depth + 1);
+    if (this.#graph.isSampler(node)) {
+      throw notOneStep(`The sampler went on from the latents of another one ("${type}"), which is more than one step.`);
+    }
     const [width, height] = [this.#number(inputs.width), this.#number(inputs.height)];
     if (!/Empty.*Latent/i.test(type) || width === undefined || height === undefined) {
       throw notOneStep(
@@ -307,7 +313,14 @@ class Walk {
     if (!node || depth > maxDepth) return null;
     if (node.type === "CLIPSetLastLayer") return this.#number(node.inputs.stop_at_clip_layer) ?? -1;
     if (/lora/i.test(node.type)) this.#note("LoRAs are not applied.");
+    if (node.inputs.clip === undefined) this.#noteLoader(value, "steered by the text encoder");
     return this.#lastLayer(node.inputs.clip, depth + 1);
+  }
+
+  #noteLoader(value: Json | undefined, what: string): void {
+    const node = this.#graph.source(value);
+    if (!node || harmless.test(node.type)) return;
+    this.#note(`The picture was ${what} of "${node.type}"; the model's own is taken.`);
   }
 
   // ---- small things

@@ -93,7 +93,7 @@ function stepOf(drawing: Drawing, model: Model): OneStep {
   if (sampler.untouched) return untouched(scale);
   if (to > 0 && !drawing.denoised && sampler.leaves !== "share") {
     throw notOneStep(
-      `The step of ${drawing.sampler} ends at the noise level ${to.toPrecision(3)}, where it goes on with noise of its own.`,
+      `The step of ${drawing.sampler} ends at the noise level ${to.toPrecision(3)}, for which it adds noise of its own or asks the model again.`,
     );
   }
   return descend(whole, { from, to: drawing.denoised ? 0 : to, pure }, prediction);

@@ -69,13 +69,15 @@ const EMBEDDING = /(?: |\n)embedding:/;
 /** Whether the prompt names files of textual inversion, which are not read here: they are left out, as ComfyUI does with those it lacks. */
 export const namesEmbeddings = (prompt: string): boolean => /(?:^|[ \n])embedding:/.test(prompt);
 
-/** What is left to tokenize of a piece. */
+/** What is left to tokenize of a piece; commas after an embedding's name are text again (_try_get_embedding). */
 function wordsOf(text: string): string[] {
   const [first, ...named] = text.split(EMBEDDING);
   const parts = [first!, ...named.map((rest) => `embedding:${rest}`)].filter((part) => part !== "");
   return parts.flatMap((part) => {
     if (!part.startsWith("embedding:")) return [part];
-    const left = part.slice("embedding:".length).trim().split(/\s+/).slice(1).join(" ");
+    const [name = "", ...rest] = part.slice("embedding:".length).trim().split(/\s+/);
+    const bare = name.replace(/^,+|,+$/g, "");
+    const left = [...(bare === name ? [] : [name.slice(bare.length)]), rest.join(" ")].join(" ");
     return left === "" ? [] : [left];
   });
 }

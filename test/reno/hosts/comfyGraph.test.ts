@@ -121,6 +121,23 @@ test("LatentBatchSeedBehavior gives every picture the noise of one, or forgets w
   expect(latents("random")).toMatchObject({ count: 2, index: undefined });
 });
 
+test("LatentBatch counts both of its batches from 0", () => {
+  const some = node("LatentFromBatch", { samples: ["latent", 0], batch_index: 1, length: 2 });
+  const both = node("LatentBatch", { samples1: ["latent", 0], samples2: ["some", 0] });
+  const { latents } = drawing({ some, both }, { sampler: { latent_image: ["both", 0] } });
+  expect(latents).toMatchObject({ count: 5, index: [0, 1, 2, 1, 2] });
+});
+
+test("an autoencoder or a text encoder from elsewhere is told", () => {
+  const more = { own: node("VAELoader", { vae_name: "x" }), clip: node("CLIPLoader", { clip_name: "y" }) };
+  const { notes } = drawing(more, { decode: { vae: ["own", 0] }, positive: { clip: ["clip", 0] } });
+  expect(notes).toEqual([
+    'The picture was decoded by the autoencoder of "VAELoader"; the model\'s own is taken.',
+    'The picture was steered by the text encoder of "CLIPLoader"; the model\'s own is taken.',
+  ]);
+  expect(drawing().notes).toEqual([]);
+});
+
 test("guiders and conditionings that are not known are refused in words", () => {
   const guided = { sampler: { guider: ["guider", 0], noise: ["noise", 0] } };
   const more = {
@@ -130,6 +147,11 @@ test("guiders and conditionings that are not known are refused in words", () => 
   expect(() => drawing(more, guided)).toThrow(/guided by "PerpNegGuider"/);
   const area = { area: node("ConditioningSetArea", { conditioning: ["positive", 0], width: 64, height: 64 }) };
   expect(() => drawing(area, { sampler: { positive: ["area", 0] } })).toThrow(/"ConditioningSetArea"/);
+});
+
+test("one sampler after another is more than one step", () => {
+  const first = { first: graph().sampler as JsonObject };
+  expect(() => drawing(first, { sampler: { latent_image: ["first", 0] } })).toThrow(/another one \("SamplerCustom"\)/);
 });
 
 test("a picture that none of the conditionings steered is refused", async () => {

@@ -38,3 +38,11 @@ test("ComfyUI on transformers 5 leaves Chinese characters in their words; before
   expect(comfyui.cleaningsOf(prompt)).toEqual(["fast", "basic"]);
   expect(comfyui.cleaningsOf("a (red:1.3) house")).toEqual(["fast"]);
 });
+
+test("of an embedding that is not there ComfyUI keeps what follows its name, and commas at the name", () => {
+  const tokenizer = clipTokenizer(clipVocabulary());
+  const ids = (prompt: string) => comfyui.chunks(prompt, tokenizer)[0]!.ids;
+  expect(ids("a embedding:gone, red hat")).toEqual(ids("a , red hat"));
+  expect(ids("a embedding:gone red embedding:gone")).toEqual(ids("a red"));
+  expect(ids("embedding:,gone red")).toEqual(ids("e red")); // its own slip: the name's length is cut off from the front
+});
