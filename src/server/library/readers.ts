@@ -84,7 +84,7 @@ export class Readers {
       this.#next();
     });
     reader.on("error", () => {}); // a message to one that has just died; its end is told below
-    reader.on("close", (code, signal) => this.#mourn(reader, `its reader ended with ${signal ?? `status ${code}`}`));
+    reader.on("exit", (code, signal) => this.#mourn(reader, `its reader ended with ${signal ?? `status ${code}`}`));
     this.#readers.set(reader, undefined);
     return reader;
   }
@@ -103,13 +103,17 @@ export class Readers {
   }
 
   #rest(): void {
-    for (const [reader, batch] of this.#readers) if (!batch) reader.disconnect();
+    for (const [reader, batch] of this.#readers) {
+      if (batch) continue;
+      this.#readers.delete(reader); // at once: it would take no more work on its way out
+      reader.disconnect();
+    }
   }
 }
 
 async function end(reader: ChildProcess): Promise<void> {
   if (reader.exitCode !== null || reader.signalCode !== null) return;
-  const closed = once(reader, "close");
+  const closed = once(reader, "exit");
   reader.kill("SIGKILL"); // it only reads
   await closed;
 }

@@ -15,7 +15,11 @@ export function sayError(error: unknown): void {
   notifications.show({
     color: "red",
     title: message,
-    message: hint,
+    message: hint && (
+      <Text size="sm" c="dimmed">
+        {hint}
+      </Text>
+    ),
     autoClose: false,
     closeButtonProps,
   });

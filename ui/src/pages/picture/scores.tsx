@@ -29,7 +29,9 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
             )}
           </Group>
           <Text size="xs" c="dimmed">
-            {formatScore(entry.score, WRITTEN_DIGITS)} by {entry.version}, {new Date(entry.at).toLocaleString()}
+            {formatScore(entry.score, WRITTEN_DIGITS)},{" "}
+            {entry.version === "file" ? "as the file says" : `by version ${entry.version}`},{" "}
+            {new Date(entry.at).toLocaleString()}
           </Text>
         </div>
       ))}
