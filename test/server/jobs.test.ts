@@ -5,7 +5,7 @@ import { EventEmitter, once } from "node:events";
 import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetadata } from "../../src/metadata/index.ts";
@@ -24,12 +24,14 @@ const prompt = "a red circle left of a blue square";
 /** What jobs need of a library, over files that are there. */
 class Pictures extends EventEmitter implements JobLibrary {
   readonly files = new Map<string, string>();
+  readonly folders = new Set<string>();
   readonly scores = new Map<string, number>();
   readonly written: string[] = [];
 
   add(path: string): string {
     const id = basename(path);
     this.files.set(id, path);
+    this.folders.add(dirname(path));
     this.emit("changed", { added: 1, removed: 0, changed: 0 });
     return id;
   }
@@ -45,7 +47,11 @@ class Pictures extends EventEmitter implements JobLibrary {
   fileOf(id: string) {
     return this.files.get(id)!;
   }
+  async addFolder(path: string) {
+    this.folders.add(path);
+  }
   async addFile(path: string) {
+    if (!this.folders.has(dirname(path))) throw new Error(`${path} lies outside of the folders.`);
     return this.add(path);
   }
   async change({ ids = [] }: { ids?: string[] | undefined }) {
@@ -91,6 +97,10 @@ test("a generate and a refine of its picture: steps with previews, before and af
   expect(made.result!.pictures!.map(({ seed }) => seed)).toEqual(["7", "8"]);
   expect(made.steps.map(({ step }) => step)).toEqual([0, 1]);
   expect((await readFile(jobs.preview(id, 1))).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
+  const drawn = await jobs.keep(id, { index: 1 });
+  expect(drawn.result!.pictures![1]!.id).toBe(basename(drawn.result!.kept!.path));
+  expect([...library.folders]).toEqual([settings.get().outputFolder]);
+  await library.addFolder(home);
   const picture = join(home, "fox.png");
   await copyFile(jobs.picture(id, "0.png"), picture);
   expect((await readMetadata(picture)).scores.Shapes).toBeCloseTo(made.result!.pictures![0]!.scores!.Shapes!, 4);
