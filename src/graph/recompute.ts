@@ -36,6 +36,24 @@ export function recomputed(f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor
   return outputs[0]!;
 }
 
+/** `value`, whose gradient is taken as that of f(...inputs): the same value in a form that leads back better. */
+export function differentiatedAs(value: Tensor, f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+  const outputs: Tensor[] = [];
+  const node: Node = {
+    type: "Identity",
+    inputs: [value, ...inputs],
+    outputs,
+    lowering: { operands: 1 },
+    backward([dy], wanted) {
+      const wrt = inputs.filter((_, i) => wanted[i + 1]);
+      const dxs = pullBack(f(...inputs), dy!, wrt, new Set(inputs));
+      return [null, ...wanted.slice(1).map((each) => (each ? dxs.shift()! : null))];
+    },
+  };
+  outputs.push({ shape: value.shape, dtype: value.dtype, origin: { kind: "node", node, output: 0 } });
+  return outputs[0]!;
+}
+
 /** What f uses beside its inputs: the values that a second application of it does not make anew. */
 function usedBeside(f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[], inside: Tensor): Tensor[] {
   const fresh = inputs.map((x) => identity(x));

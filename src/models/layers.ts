@@ -11,6 +11,7 @@ import {
   slice,
   type Tensor,
   transpose,
+  upsampledConv2d,
   upsampleNearest,
 } from "../graph/index.ts";
 import type { Weights } from "../weights/weights.ts";
@@ -68,10 +69,15 @@ const perChannel = (x: Tensor) => reshape(x, [...x.shape, 1, 1]);
 
 /** Each pixel doubled both ways, cut to `size` where an odd size was halved on the way down, then a convolution. */
 export function upsample(w: Weights, x: Tensor, size?: readonly number[]): Tensor {
-  let y = upsampleNearest(x, 2);
+  const [height, width] = x.shape.slice(2) as [number, number];
+  const [rows, columns] = size ?? [2 * height, 2 * width];
+  const kernel = w.in("conv");
+  if (rows === 2 * height && columns === 2 * width) {
+    const weight = kernel.get("weight", [-1, x.shape[1]!, 3, 3]);
+    return upsampledConv2d(x, weight, kernel.get("bias", [weight.shape[0]!]));
+  }
   // diffusers interpolates to the size itself; for 2n - 1 that takes the very pixels that the cut leaves.
-  if (size) y = slice(slice(y, 2, 0, size[0]!), 3, 0, size[1]!);
-  return conv(w.in("conv"), y);
+  return conv(kernel, slice(slice(upsampleNearest(x, 2), 2, 0, rows!), 3, 0, columns!));
 }
 
 /** [N, C, H, W] as tokens [N, H W, C], for attention. */

@@ -2,8 +2,10 @@
 
 import { ShapeError } from "../../errors.ts";
 import { defineOp } from "../define.ts";
-import { describe, elementCount, type Shape, type Tensor } from "../tensor.ts";
+import { differentiatedAs } from "../recompute.ts";
+import { constant, describe, elementCount, type Shape, type Tensor } from "../tensor.ts";
 import { add } from "./elementwise.ts";
+import { matmul } from "./linear.ts";
 import { concat, expand, pad, reshape, reverse, slice, split, transpose } from "./movement.ts";
 
 export interface ConvOptions {
@@ -155,4 +157,58 @@ export function upsampleNearest(x: Tensor, factor: number): Tensor {
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const repeated = expand(reshape(x, [n, c, h, 1, w, 1]), [n, c, h, factor, w, factor]);
   return reshape(repeated, [n, c, h * factor, w * factor]);
+}
+
+/** Which rows of a 3x3 kernel meet the doubled pixel: in the rows of its 4x4 transposed convolution of stride 2. */
+const meetings = [
+  [0, 0, 1],
+  [0, 1, 1],
+  [1, 1, 0],
+  [1, 0, 0],
+] as const;
+/** The rows of those four that make the even and the odd rows of the picture, from the top. */
+const parities = [
+  [3, 1],
+  [2, 0],
+] as const;
+
+/**
+ * Upsampling by two and a 3x3 convolution with padding 1. On large maps as one convolution, with 4/9 of the products: a kernel over doubled
+ * pixels is four 2x2 kernels over the pixels themselves, one for each parity of row and column; its gradient by x has stride 2.
+ */
+export function upsampledConv2d(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const [height, width] = spatial(x);
+  const worthIt = Math.min(height, width) >= flipFrom.largeSide && weight.dtype === "float32"; // others may not be folded
+  if (!worthIt) return conv2d(upsampleNearest(x, 2), weight, bias, { padding: 1 });
+  return differentiatedAs(byParities(x, weight, bias), transposedByTwo, x, weight, bias);
+}
+
+function byParities(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const [batch, , height, width] = x.shape as [number, number, number, number];
+  const channels = weight.shape[0]!;
+  const parts = [0, 1].flatMap((odd) =>
+    [0, 1].map((oddColumn) => {
+      const kernel = mixedKernel(weight, parities[odd]!, parities[oddColumn]!);
+      const pads = [1 - odd, 1 - oddColumn, odd, oddColumn];
+      const y = convolve(x, kernel, { ...attributesOf({}), pads });
+      return add(y, reshape(bias, [1, -1, 1, 1]));
+    }),
+  );
+  const apart = reshape(concat(parts, 0), [2, 2, batch, channels, height, width]);
+  return reshape(transpose(apart, [2, 3, 4, 0, 5, 1]), [batch, channels, 2 * height, 2 * width]);
+}
+
+function transposedByTwo(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const kernel = mixedKernel(transpose(weight, [1, 0, 2, 3]), [0, 1, 2, 3], [0, 1, 2, 3]);
+  return convTranspose2d(x, kernel, bias, { stride: 2, padding: 1 });
+}
+
+/** Kernels whose element (r, c) adds up those of `weight` that meet in row rows[r] and column columns[c]; folded where the weights are fixed. */
+function mixedKernel(weight: Tensor, rows: readonly number[], columns: readonly number[]): Tensor {
+  const [o, i] = weight.shape as [number, number];
+  const mix = [0, 1, 2].flatMap((k) =>
+    [0, 1, 2].flatMap((l) => rows.flatMap((r) => columns.map((c) => meetings[r]![k]! * meetings[c]![l]!))),
+  );
+  const mixed = matmul(reshape(weight, [-1, 9]), constant(mix, [9, rows.length * columns.length]));
+  return reshape(mixed, [o, i, rows.length, columns.length]);
 }
