@@ -19,6 +19,7 @@ export {
   listProviders,
   type Provider,
   providers,
+  type Results,
   Session,
 } from "./session.ts";
 export {

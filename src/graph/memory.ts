@@ -125,12 +125,8 @@ function weightsOf({ steps, fixed, outputs }: Graph): { mapped: Set<Tensor>; cop
 
 // -- the run ----------------------------------------------------------------------------------------------------------
 
-/** Ops that give their input back under another shape. */
-const views: ReadonlySet<string> = new Set(["Reshape"]);
-/** Ops that may write where they read, when nobody else reads there any more. */
-const inPlace: ReadonlySet<string> = new Set(
-  "Add Sub Mul Div Neg Exp Log Sqrt Abs Reciprocal Sigmoid Tanh Clip Cast Pow Softplus".split(" "),
-);
+/** Ops that may write where they read, when nobody else reads there any more (seen in the arena's log; Add, Mul and the like may not). */
+const inPlace: ReadonlySet<string> = new Set("Sigmoid Tanh Clip Softmax Softplus Cast".split(" "));
 
 /** A place in memory, and how many reads of the values in it are still to come. */
 interface Buffer {
@@ -142,10 +138,35 @@ interface Buffer {
   chunk?: Chunk | undefined;
 }
 
+/** Ops that the runtime makes one with the op before: a convolution and its bias, x · sigmoid(x). */
+const fusing: Readonly<Record<string, (part: Tensor, inputs: readonly Tensor[], graph: Graph) => boolean>> = {
+  Add: (part, inputs, { maker, fixed }) => maker.get(part)?.node.type === "Conv" && inputs.some((x) => fixed.has(x)),
+  Mul(part, inputs, { maker }) {
+    const { node, inputs: seen } = maker.get(part) ?? {};
+    return node?.type === "Sigmoid" && inputs.includes(seen![0]!);
+  },
+};
+
+/** Whether only the last two axes change places, which a matrix product does itself. */
+function swaps({ lowering, outputs }: Node): boolean {
+  const last = outputs[0]!.shape.length - 1;
+  const perm = lowering.attributes!.perm as readonly number[];
+  return perm[last] === last - 1 && perm[last - 1] === last;
+}
+
+/** The type of the one op that reads a value. */
+function readOnce(steps: readonly Step[], reads: ReadonlyMap<Tensor, number>): Map<Tensor, string> {
+  const readers = new Map<Tensor, string>();
+  for (const { node, inputs } of steps) for (const x of inputs) if (reads.get(x) === 1) readers.set(x, node.type);
+  return readers;
+}
+
 /** Which buffer each value has. A buffer that is free is given to the next value of the same shape, and held until then. */
-function planBuffers({ steps, outputs }: Graph): Map<Tensor, Buffer> {
+function planBuffers(graph: Graph): Map<Tensor, Buffer> {
+  const { steps, outputs } = graph;
   const reads = new Map<Tensor, number>();
   for (const { inputs } of steps) for (const x of new Set(inputs)) reads.set(x, (reads.get(x) ?? 0) + 1);
+  const onlyReader = readOnce(steps, reads);
   for (const x of outputs) reads.set(x, Number.POSITIVE_INFINITY);
   const buffers = new Map<Tensor, Buffer>();
   const free = new Map<string, Buffer[]>();
@@ -166,12 +187,18 @@ function planBuffers({ steps, outputs }: Graph): Map<Tensor, Buffer> {
   }
   return buffers;
 
+  /** The buffer that an op's output shares with an input: of a view, of an op in place, or of ops that the runtime makes one. */
   function sameplace(node: Node, inputs: readonly Tensor[], output: Tensor): Buffer | undefined {
-    if (views.has(node.type)) return buffers.get(inputs[0]!);
-    if (!inPlace.has(node.type)) return undefined;
-    const candidates = node.type === "Pow" || node.type === "Clip" ? inputs.slice(0, 1) : inputs;
-    const own = candidates.find((x) => buffers.get(x)?.reads === 1 && bytesOf(x) === bytesOf(output));
-    return own && buffers.get(own);
+    const [x] = inputs as [Tensor];
+    if (node.type === "Reshape") return buffers.get(x);
+    if (node.type === "Transpose")
+      return onlyReader.get(output) === "MatMul" && swaps(node) ? buffers.get(x) : undefined;
+    if (inPlace.has(node.type)) return alone(x) && bytesOf(x) === bytesOf(output) ? buffers.get(x) : undefined;
+    const part = inputs.find((each) => alone(each) && fusing[node.type]?.(each, inputs, graph));
+    return part && buffers.get(part);
+  }
+  function alone(x: Tensor): boolean {
+    return buffers.get(x)?.reads === 1;
   }
   function take(x: Tensor): Buffer {
     const key = `${x.dtype} ${x.shape}`;

@@ -25,8 +25,6 @@ export interface CompileOptions {
   readonly prepack?: boolean | undefined;
   /** Values, by names, that are fed instead of computed: where a graph is cut in two. */
   readonly cuts?: Readonly<Record<string, Tensor>> | undefined;
-  /** Give the memory of values back after each run: the next pays for it again. Default false. */
-  readonly shrink?: boolean | undefined;
   /** Leave what goes wrong to whoever catches it, and off the terminal. Default false. */
   readonly quiet?: boolean | undefined;
   /** Write a profile (JSON, chrome://tracing) with this prefix when the session is released. */
@@ -98,14 +96,7 @@ export async function compile(
       continue;
     }
     try {
-      return new Session(
-        await createSession(model, provider, options),
-        model,
-        outputs,
-        provider,
-        failures,
-        options.shrink,
-      );
+      return new Session(await createSession(model, provider, options), model, outputs, provider, failures);
     } catch (cause) {
       failures.push(`${provider}: ${(cause as Error).message.trim()}`);
       if (provider !== "cpu") unusable.set(provider, failures.at(-1)!);
@@ -161,9 +152,6 @@ export function sessionOptions(
   };
 }
 
-/** The arena of the CPU's provider gives back what no value is in (onnxruntime_run_options_config_keys.h). */
-const shrinking: InferenceSession.RunOptions = { extra: { memory: { enable_memory_arena_shrinkage: "cpu:0" } } };
-
 /** A compiled graph. Runs one at a time are fastest; release it to give its memory back. */
 export class Session {
   readonly provider: Provider;
@@ -173,7 +161,6 @@ export class Session {
   readonly #session: InferenceSession;
   readonly #inputs: LoweredModel["inputs"];
   readonly #outputs: readonly string[];
-  readonly #shrink: boolean;
 
   constructor(
     session: InferenceSession,
@@ -181,9 +168,7 @@ export class Session {
     outputs: Readonly<Record<string, Tensor>>,
     provider: Provider,
     fallbacks: readonly string[],
-    shrink = false,
   ) {
-    this.#shrink = shrink;
     this.#session = session;
     this.#inputs = model.inputs;
     this.#outputs = Object.keys(outputs);
@@ -204,7 +189,7 @@ export class Session {
       }
       tensors[name] = new ort.Tensor(dtype as "float32", data as Float32Array, shape);
     }
-    const results = await this.#session.run(tensors, this.#shrink ? shrinking : {});
+    const results = await this.#session.run(tensors);
     return Object.fromEntries(this.#outputs.map((name) => [name, results[name]!.data as Float32Array]));
   }
 

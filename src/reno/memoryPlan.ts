@@ -1,5 +1,5 @@
 // How a step's graph is laid out in sessions, by the memory that there is: all of it kept, its blocks computed again for the
-// gradient, or cut where the U-Net ends, so that only one part's values live at a time. The numbers are the same.
+// gradient, or cut where the U-Net ends, so that only one part's weights and values are there at a time. The numbers are the same.
 
 import { freemem } from "node:os";
 import { SystemError } from "../errors.ts";
@@ -16,8 +16,8 @@ import {
   type MemoryNeed,
   memoryOf,
   pullBack,
+  type Results,
   recomputed,
-  type Session,
   type Tensor,
 } from "../graph/index.ts";
 import { keep, type Layer } from "../models/layers.ts";
@@ -75,7 +75,7 @@ function inSegments(parts: StepParts): Layout {
   const one = expand(constant(1, judged.loss.dtype), judged.loss.shape);
   const [slope] = pullBack(judged.loss, one, [x0], new Set([x0]));
   const judge = { outputs: { ...seen, dx0: slope! }, cuts };
-  return { segments: [made, judge, leanEnough(backToNoise(parts), memoryOf(judge.outputs, cuts))], feeds: all };
+  return { segments: [made, judge, leanEnough(backToNoise(parts), needIn(judge))], feeds: all };
 }
 
 /** The U-Net there and back, with its blocks kept and recomputed. */
@@ -89,44 +89,46 @@ function backToNoise(parts: StepParts): Segment[] {
 
 /** The first, faster form that takes no more than another segment does anyway. */
 const leanEnough = (forms: readonly Segment[], other: MemoryNeed): Segment =>
-  forms.find(({ outputs }) => memoryOf(outputs).activations <= other.activations) ?? forms.at(-1)!;
+  forms.find((form) => total(needIn(form)) <= total(other)) ?? forms.at(-1)!;
 
-/** The sessions of a layout as a step's runner. */
-async function start(layout: Layout, parts: StepParts): Promise<StepRunner> {
-  const sessions = await sessionsOf(layout, parts.compile);
-  return { ...runnerOf(layout, sessions, parts), release: () => releaseAll(sessions) };
-}
+/** What one segment makes of what there is. */
+type RunSegment = (segment: Segment, values: Feeds) => Promise<Results>;
 
-/** Where there are several, each gives its values' memory back before the next runs. */
-export async function sessionsOf({ segments }: Layout, options: CompileOptions): Promise<Session[]> {
-  const sessions: Session[] = [];
-  try {
-    for (const { outputs, cuts } of segments) {
-      sessions.push(await compile(outputs, { ...options, cuts, shrink: segments.length > 1 }));
-    }
-    return sessions;
-  } catch (error) {
-    await releaseAll(sessions);
-    throw error;
-  }
-}
-
-async function releaseAll(sessions: readonly Session[]): Promise<void> {
-  for (const session of sessions) await session.release();
-}
-
-/** Runs the sessions one after the other, each fed what those before it made. */
-export function runnerOf({ feeds }: Layout, sessions: readonly Session[], parts: StepParts): Pick<StepRunner, "run"> {
+/** Runs the segments one after the other, each fed what those before it made. */
+export function runnerOf(
+  { segments, feeds }: Layout,
+  runSegment: RunSegment,
+  parts: StepParts,
+): Pick<StepRunner, "run"> {
   return {
     async run(latents, wantGradient) {
       let values: Feeds = { ...feeds, noise: latents };
-      for (const [i, session] of sessions.entries()) {
+      for (const [i, segment] of segments.entries()) {
         if (i > 1 && !wantGradient) break; // what is left only leads back
-        values = { ...values, ...(await session.run(values)) };
+        values = { ...values, ...(await runSegment(segment, values)) };
       }
       return seenIn(values as Record<string, Float32Array>, parts);
     },
   };
+}
+
+/** One session stays from look to look. */
+async function staying(layout: Layout, parts: StepParts): Promise<StepRunner> {
+  const session = await compile(layout.segments[0]!.outputs, parts.compile);
+  return { ...runnerOf(layout, (_, values) => session.run(values), parts), release: () => session.release() };
+}
+
+/** Several are made for every look anew: one that stays keeps the pages of its weights and its arena. */
+function inTurn(layout: Layout, parts: StepParts): StepRunner {
+  const runSegment: RunSegment = async ({ outputs, cuts }, values) => {
+    const session = await compile(outputs, { ...parts.compile, cuts });
+    try {
+      return await session.run(values);
+    } finally {
+      await session.release();
+    }
+  };
+  return { ...runnerOf(layout, runSegment, parts), release: async () => {} };
 }
 
 function seenIn(values: Record<string, Float32Array>, { rewards }: StepParts): StepValues {
@@ -138,12 +140,14 @@ function seenIn(values: Record<string, Float32Array>, { rewards }: StepParts): S
 /** That plan, whatever memory there is. */
 export const planned =
   (name: PlanName): StepPlan =>
-  (parts) =>
-    start(layouts[name](parts), parts);
+  async (parts) => {
+    const layout = layouts[name](parts);
+    return layout.segments.length === 1 ? staying(layout, parts) : inTurn(layout, parts);
+  };
 
 // -- choosing ---------------------------------------------------------------------------------------------------------
 
-/** What a plan will take, in bytes: of mapped weights, of copies of weights, and of a step's values. */
+/** What a plan will take at its worst moment, in bytes: of mapped weights, of copies of weights, and of a step's values. */
 export interface PlanNeed {
   readonly name: PlanName;
   readonly mapped: number;
@@ -156,13 +160,14 @@ export interface PlanNeed {
 export const needsOf = (parts: StepParts): PlanNeed[] => planNames.map((name) => needOf(name, parts));
 
 export function needOf(name: PlanName, parts: StepParts): PlanNeed {
-  const needs = layouts[name](parts).segments.map(({ outputs, cuts }) => memoryOf(outputs, cuts));
-  const weights = new Set(needs.flatMap((need) => [...need.mapped]));
-  const mapped = [...weights].reduce((sum, weight) => sum + bytesOf(weight), 0);
-  const copies = needs.reduce((sum, need) => sum + need.copies, 0);
-  const activations = Math.max(...needs.map((need) => need.activations)); // one segment's at a time
-  return { name, mapped, copies, activations, total: mapped + copies + activations };
+  const needs = layouts[name](parts).segments.map(needIn);
+  const worst = needs.toSorted((a, b) => total(b) - total(a))[0]!; // one segment at a time
+  return { name, ...worst, mapped: mappedIn(worst), total: total(worst) };
 }
+
+const needIn = ({ outputs, cuts }: Segment): MemoryNeed => memoryOf(outputs, cuts);
+const mappedIn = ({ mapped }: MemoryNeed): number => [...mapped].reduce((sum, weight) => sum + bytesOf(weight), 0);
+const total = (need: MemoryNeed): number => mappedIn(need) + need.copies + need.activations;
 
 export interface Choice {
   readonly name: PlanName;

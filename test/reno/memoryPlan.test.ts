@@ -45,7 +45,7 @@ test("every plan gives the same picture, rewards, loss and gradient", { timeout:
   for (const name of planNames) {
     const values = await look(planned(name));
     expect(largestDifference(values.image, whole.image), name).toBeLessThan(1e-5);
-    expect(values.loss, name).toBeCloseTo(whole.loss, 5);
+    expect(values.loss / whole.loss, name).toBeCloseTo(1, 5);
     expect(Object.keys(values.rewards)).toEqual(Object.keys(whole.rewards));
     expect(largestDifference(values.gradient!, whole.gradient!) / size, name).toBeLessThan(3e-5); // other operations are fused, and round otherwise
     expect(cosine(values.gradient!, whole.gradient!), name).toBeGreaterThan(0.9999999);
@@ -55,7 +55,7 @@ test("every plan gives the same picture, rewards, loss and gradient", { timeout:
 test("segments do not lead back where no gradient is asked for", async () => {
   const { gradient, loss } = await look(planned("segments"), false);
   expect(gradient).toBeUndefined();
-  expect(loss).toBeCloseTo((await look(planned("whole"))).loss, 5);
+  expect(loss / (await look(planned("whole"))).loss).toBeCloseTo(1, 5);
 });
 
 test("a leaner plan is predicted to need less", () => {
@@ -63,7 +63,8 @@ test("a leaner plan is predicted to need less", () => {
   expect([whole!.name, recompute!.name, segments!.name]).toEqual(planNames);
   expect(recompute!.activations).toBeLessThan(whole!.activations);
   expect(segments!.activations).toBeLessThanOrEqual(recompute!.activations);
-  expect(segments!.mapped / whole!.mapped).toBeCloseTo(1, 1); // all of the weights, not one segment's
+  expect(segments!.total).toBeLessThan(recompute!.total);
+  expect(segments!.mapped).toBeLessThan(0.95 * whole!.mapped); // one segment's weights at a time
 });
 
 test("the fastest plan that fits is taken, and the leanest where none does", async () => {

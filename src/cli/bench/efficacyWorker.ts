@@ -1,8 +1,8 @@
 // One process of the efficacy bench: takes its settings as JSON, refines and selects sentence by sentence, prints a line for each.
 
-import type { Session } from "../../graph/index.ts";
+import { compile, type Session } from "../../graph/index.ts";
 import { loadPipeline } from "../../reno/loadPipeline.ts";
-import { layouts, runnerOf, sessionsOf } from "../../reno/memoryPlan.ts";
+import { layouts, runnerOf } from "../../reno/memoryPlan.ts";
 import { type RefineOptions, type RefineStep, refine } from "../../reno/refine.ts";
 import { toBytes } from "../../reno/resultFile.ts";
 import type { StepPlan } from "../../reno/stepGraph.ts";
@@ -24,13 +24,14 @@ function sentenceOf(index: number): string {
 
 /** Everything in one session, made once for all prompts of a length. */
 function shared(): StepPlan {
-  const made = new Map<string, Promise<Session[]>>();
+  const made = new Map<string, Promise<Session>>();
   return async (parts) => {
     const layout = layouts.whole(parts);
     const sizes = Object.entries(layout.feeds).map(([name, values]) => `${name} ${values.length}`);
     const key = [parts.gradient, ...sizes].join(", ");
-    if (!made.has(key)) made.set(key, sessionsOf(layout, parts.compile));
-    return { ...runnerOf(layout, await made.get(key)!, parts), release: async () => {} };
+    if (!made.has(key)) made.set(key, compile(layout.segments[0]!.outputs, parts.compile));
+    const session = await made.get(key)!;
+    return { ...runnerOf(layout, (_, values) => session.run(values), parts), release: async () => {} };
   };
 }
 

@@ -1,7 +1,7 @@
 // One memory plan of the bench's ReNO iterations in a process of its own: takes a task as JSON, prints its figures as JSON.
 
 import { nodesLeadingTo } from "../../graph/gradient.ts";
-import { bytesOf, elementCount, memoryOf, type Tensor } from "../../graph/index.ts";
+import { elementCount, type Tensor } from "../../graph/index.ts";
 import { loadPipeline } from "../../reno/loadPipeline.ts";
 import { layouts, needOf, type PlanName, planned } from "../../reno/memoryPlan.ts";
 import { refine } from "../../reno/refine.ts";
@@ -64,20 +64,12 @@ async function measure(task: RenoTask): Promise<RenoResult> {
     seconds: fastest,
     firstSeconds,
     loadSeconds: (encoded - begun) / 1000 + Math.max(0, firstSeconds - fastest),
-    predicted: predictedResident(task.plan, parts),
+    predicted: needOf(task.plan, parts).total,
     peak,
     gflop: operationsOf(parts) / 1e9,
     losses,
     gradientNorms,
   };
-}
-
-/** What a plan needs; weights that two sessions map are resident twice, though they are in memory once. */
-function predictedResident(plan: PlanName, parts: StepParts): number {
-  const need = needOf(plan, parts);
-  const sessions = layouts[plan](parts).segments.map(({ outputs, cuts }) => memoryOf(outputs, cuts).mapped);
-  const mapped = sessions.flatMap((weights) => [...weights]).reduce((sum, weight) => sum + bytesOf(weight), 0);
-  return need.total - need.mapped + mapped;
 }
 
 /** Multiplications and additions of one look and its gradient. */
