@@ -95,7 +95,7 @@ const pictureEndings = [".png", ".jpg", ".jpeg", ".webp", ".avif"];
  * The endings, after the picture's bare name, of the files that go with it: its caption or infotext (cat.txt for
  * cat.png, unless another cat needs it) and the scores that could not be put into the picture (cat.png.renoir.json).
  */
-async function companionsOf(file: string): Promise<string[]> {
+export async function companionsOf(file: string): Promise<string[]> {
   const { dir, name, ext } = parse(file);
   const twins = pictureEndings
     .filter((ending) => ending !== ext.toLowerCase())

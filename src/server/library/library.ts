@@ -7,20 +7,26 @@ import { setImmediate as breathe } from "node:timers/promises";
 import { RequestError } from "../../errors.ts";
 import { parseRewardName } from "../../scoring/rewardName.ts";
 import type {
+  ChangeReply,
   Facets,
   Histogram,
+  LibraryChange,
+  LibraryDelete,
   LibraryFilter,
   LibraryFolder,
   LibraryPage,
   LibraryPicture,
   LibraryQuery,
+  Operation,
 } from "../api/library.ts";
 import type { Settings } from "../api/system.ts";
 import type { Database } from "../database.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { Changes } from "./changes.ts";
 import { type ExportFormat, exportRows } from "./export.ts";
 import { copyDemo, Folders, type Root } from "./folders.ts";
+import { Journal } from "./journal.ts";
 import { Lists, unknownPicture } from "./lists.ts";
 import { Lock } from "./lock.ts";
 import { folderOfPath, type Known, type NewScore, Pictures, pathOf } from "./pictures.ts";
@@ -63,6 +69,8 @@ interface Events {
 const TELL_MS = 300;
 /** After which pictures whose files went, in folders that are there, are forgotten. */
 const FORGET_MS = 30 * 24 * 60 * 60 * 1000;
+/** For how long deleted pictures, and all that was done, can be brought back. */
+const KEEP_DELETED_MS = 30 * 24 * 60 * 60 * 1000;
 const DEFAULT_LIMITS = { weak: 0, great: 1 };
 
 export class Library extends EventEmitter<Events> {
@@ -78,6 +86,8 @@ export class Library extends EventEmitter<Events> {
   readonly #ownsReaders: boolean;
   readonly #lock = new Lock();
   readonly #restingMs: number;
+  readonly #journal: Journal;
+  readonly #changes: Changes;
   #watch: Watch | undefined;
   #untold: ChangeCounts | undefined;
   #telling: NodeJS.Timeout | undefined;
@@ -86,8 +96,10 @@ export class Library extends EventEmitter<Events> {
 
   static async open(options: LibraryOptions): Promise<Library> {
     const library = new Library(options);
+    await library.#changes.recover();
     await library.#addDemo(options.demo);
     for (const root of library.#folders.roots()) await library.#folders.look(root);
+    void library.#track(library.#changes.purge(Date.now() - KEEP_DELETED_MS));
     return library;
   }
 
@@ -104,6 +116,24 @@ export class Library extends EventEmitter<Events> {
     this.#readers = readers ?? new Readers();
     this.#ownsReaders = readers === undefined;
     this.#restingMs = restingMs;
+    this.#journal = new Journal(database);
+    this.#changes = this.#makeChanges();
+  }
+
+  #makeChanges(): Changes {
+    return new Changes({
+      database: this.#database,
+      pictures: this.#pictures,
+      folders: this.#folders,
+      journal: this.#journal,
+      readers: this.#readers,
+      lock: this.#lock,
+      log: this.#log,
+      closing: this.#closing.signal,
+      trash: join(this.#home, "trash"),
+      select: (filter) => this.#lists.keys(filter),
+      onChange: (change) => this.#note(change),
+    });
   }
 
   // -- lists ---------------------------------------------------------------------------------------------------------
@@ -195,6 +225,27 @@ export class Library extends EventEmitter<Events> {
     const finite = entries.filter(({ score }) => Number.isFinite(score));
     this.#pictures.recordScores(known.key, finite);
     this.emit("scored", { id, path: pathOf(known), scores: this.#pictures.ratings(known.key) });
+  }
+
+  // -- changes -------------------------------------------------------------------------------------------------------
+
+  /** Writes scores into files, moves, rejects, or restores rejected pictures. */
+  change(change: LibraryChange): Promise<ChangeReply> {
+    return this.#track(this.#changes.change(change));
+  }
+
+  /** Into Renoir's own trash. */
+  delete(selection: LibraryDelete): Promise<ChangeReply> {
+    return this.#track(this.#changes.delete(selection));
+  }
+
+  /** The latest operation, unless one is named. */
+  undo(operation?: string): Promise<ChangeReply> {
+    return this.#track(this.#changes.undo(operation));
+  }
+
+  operations(): Operation[] {
+    return this.#journal.list();
   }
 
   // -- scanning and watching -----------------------------------------------------------------------------------------

@@ -88,6 +88,16 @@ export class Lists {
     return found;
   }
 
+  /** All that a filter lets through, some at a time. */
+  *keys(filter: LibraryFilter, atATime = 500): Generator<number[]> {
+    for (let after: Position | undefined; ; ) {
+      const found = this.positions(filter, "date", atATime, after);
+      if (found.length > 0) yield found.map(({ key }) => key);
+      if (found.length < atATime) return;
+      after = found.at(-1)!;
+    }
+  }
+
   items(keys: readonly number[]): LibraryItem[] {
     const list = JSON.stringify(keys);
     const { database } = this.#pictures;

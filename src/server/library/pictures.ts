@@ -24,6 +24,8 @@ export interface Known {
   readonly prompt: string | null;
 }
 
+export type Selected = Pick<Known, "key" | "id" | "place" | "folder" | "name">;
+
 export interface NewScore {
   readonly reward: string;
   readonly score: number;
@@ -61,6 +63,16 @@ export class Pictures {
 
   byKey(key: number): Known | undefined {
     return this.database.get<Known>(`SELECT ${KNOWN} FROM pictures WHERE key = ?`, key);
+  }
+
+  /** What changes need to know of many, in the order given. */
+  select(by: "id" | "key", values: readonly (string | number)[]): Selected[] {
+    const rows = this.database.all<Selected>(
+      `SELECT key, id, place, folder, name FROM pictures WHERE ${by} IN (SELECT value FROM json_each(?))`,
+      JSON.stringify(values),
+    );
+    const found = new Map<string | number, Selected>(rows.map((row) => [row[by], row]));
+    return values.flatMap((value) => found.get(value) ?? []);
   }
 
   byPath(folder: string, name: string): Known | undefined {
