@@ -94,8 +94,8 @@ export const addFolder: Handler<"addFolder"> =
 /** DELETE /library/folders */
 export const removeFolder: Handler<"removeFolder"> =
   ({ library }) =>
-  ({ body }) => {
-    library.removeFolder(body.path);
+  async ({ body }) => {
+    await library.removeFolder(body.path);
     return { items: library.folders() };
   };
 
