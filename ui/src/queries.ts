@@ -42,3 +42,10 @@ export function useModels() {
   useServerEvent("models:changed", () => void client.invalidateQueries({ queryKey: ["models"] }));
   return useQuery({ queryKey: ["models"], queryFn: ({ signal }) => api.models(signal) });
 }
+
+/** Whether a reward, by the name that its scores have, is one of the demo models that come with Renoir. */
+export function useIsDemo(): (reward: string) => boolean {
+  const { data } = useModels();
+  const demos = data?.items.filter(({ kind, builtIn }) => kind === "reward" && builtIn) ?? [];
+  return (reward) => demos.some(({ name }) => name.toLowerCase() === reward.toLowerCase());
+}

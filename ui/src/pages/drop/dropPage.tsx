@@ -3,7 +3,9 @@
 import { Button, FileButton, Group, Paper, Select, Text } from "@mantine/core";
 import { IconPhotoDown } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
+import { DemoReward } from "../../components/demoReward.tsx";
 import { Page } from "../../components/page.tsx";
+import { useIsDemo } from "../../queries.ts";
 import { pictures } from "../library/actions.tsx";
 import classes from "./dropPage.module.css";
 import { takeOffered, useOffered } from "./dropped.ts";
@@ -13,6 +15,7 @@ import { type Dropped, useDropped } from "./scored.ts";
 export function DropPage() {
   const { items, add, remove, scoreWith } = useDropped();
   const offered = useOffered();
+  const isDemo = useIsDemo();
   useEffect(() => {
     if (offered.length > 0) add(takeOffered());
   });
@@ -62,6 +65,9 @@ export function DropPage() {
               </Button>
             </Group>
           </Group>
+          {rewards.filter(isDemo).map((reward) => (
+            <DemoReward key={reward} reward={reward} />
+          ))}
           <DroppedTable items={sorted(items, by)} onRemove={remove} onPrompt={scoreWith} />
         </>
       )}

@@ -23,6 +23,8 @@ type Action =
   | { type: "change"; key: number; change: Partial<Dropped> }
   | { type: "remove"; key: number | undefined };
 
+const AT_ONCE = 3;
+
 let nextKey = 1;
 
 function reduce(now: readonly Dropped[], action: Action): readonly Dropped[] {
@@ -36,20 +38,16 @@ function reduce(now: readonly Dropped[], action: Action): readonly Dropped[] {
 export function useDropped() {
   const [items, dispatch] = useReducer(reduce, []);
   const urls = useRef<string[]>([]);
-  const working = useRef(false);
 
-  // One after the other: a hundred dropped files shall neither fill the memory nor starve who else asks the server.
-  const next = items.find(({ state }) => state === "waiting");
+  // A few at a time: a hundred dropped files shall neither fill the memory nor starve who else asks the server.
   useEffect(() => {
-    if (!next || working.current) return;
-    working.current = true;
-    const change = (change: Partial<Dropped>) => dispatch({ type: "change", key: next.key, change });
-    change({ state: "scoring" });
-    void scored(next, change).finally(() => {
-      working.current = false;
-      change({ state: "done" });
-    });
-  });
+    const free = AT_ONCE - items.filter(({ state }) => state === "scoring").length;
+    for (const item of items.filter(({ state }) => state === "waiting").slice(0, free)) {
+      const change = (change: Partial<Dropped>) => dispatch({ type: "change", key: item.key, change });
+      change({ state: "scoring" });
+      void scored(item, change).finally(() => change({ state: "done" }));
+    }
+  }, [items]);
   useEffect(() => {
     const made = urls.current;
     return () => {

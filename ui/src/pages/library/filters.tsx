@@ -13,7 +13,9 @@ import {
   TextInput,
 } from "@mantine/core";
 import type { Bucket, Facets, Histogram as Spread } from "../../../../src/server/api/library.ts";
+import { DemoReward } from "../../components/demoReward.tsx";
 import { bucketMarks, type Limits } from "../../components/scoreBadge.tsx";
+import { useIsDemo } from "../../queries.ts";
 import classes from "./filters.module.css";
 import { Histogram } from "./histogram.tsx";
 import { isFiltered, readRanges, toggleBucket, type View, withRange } from "./view.ts";
@@ -29,16 +31,21 @@ export interface FiltersProps {
 }
 
 export function Filters({ view, onView, reward, spread, facets, limits, onLimits }: FiltersProps) {
+  const isDemo = useIsDemo();
   return (
     <Stack gap="md">
       <Select
         label="Score by"
-        data={facets?.rewards.map(({ name }) => name) ?? []}
+        data={(facets?.rewards ?? []).map(({ name }) => ({
+          value: name,
+          label: isDemo(name) ? `${name} (built-in demo)` : name,
+        }))}
         value={reward}
         allowDeselect={false}
         onChange={(name) => onView({ ...view, reward: name ?? undefined })}
         comboboxProps={{ withinPortal: false }}
       />
+      {isDemo(reward) && <DemoReward reward={reward} />}
       <Histogram spread={spread} limits={limits} shown={view.bucket} onChange={onLimits} />
       <BucketButtons view={view} onView={onView} spread={spread} />
       <Choices view={view} onView={onView} facets={facets} />

@@ -1,11 +1,13 @@
 import { Badge, Group, Stack, Text, Title } from "@mantine/core";
 import type { LibraryPicture } from "../../../../src/server/api/library.ts";
 import { formatScore, ScoreBadge } from "../../components/scoreBadge.tsx";
+import { useIsDemo } from "../../queries.ts";
 
 const WRITTEN_DIGITS = 4; // as files hold them
 
 /** By every reward that looked at the picture, with what is to be known of the number. */
 export function Scores({ picture: { allScores, info } }: { picture: LibraryPicture }) {
+  const isDemo = useIsDemo();
   return (
     <Stack gap="xs">
       <Title order={2} size="h4">
@@ -22,6 +24,11 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
             <Text fw={600}>{entry.reward}</Text>
             <ScoreBadge score={entry.score} reward={entry.reward} />
             <Mark inFile={info.scores[entry.reward]} score={entry.score} />
+            {isDemo(entry.reward) && (
+              <Badge variant="default" size="sm" tt="none">
+                built-in demo
+              </Badge>
+            )}
             {entry.approximate && (
               <Badge variant="default" size="sm" tt="none">
                 approximate
