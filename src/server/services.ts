@@ -1,24 +1,15 @@
 // What the routes and sockets work with. They own nothing themselves.
 
-import type { ChangeReply, LibraryChange, LibraryFilter, Operation } from "./api/library.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { Fairness } from "./fairness.ts";
 import type { Jobs } from "./jobs/jobs.ts";
-import type { Library as FoundLibrary } from "./library/library.ts";
+import type { Library } from "./library/library.ts";
 import type { Readers } from "./library/readers.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ModelReports } from "./modelReports.ts";
 import type { Policy } from "./security.ts";
 import type { SettingsStore } from "./settings.ts";
-
-/** With the changes that its class is still to have. */
-export interface Library extends FoundLibrary {
-  change(change: LibraryChange): Promise<ChangeReply>;
-  delete(selection: { ids?: string[] | undefined; filter?: LibraryFilter | undefined }): Promise<ChangeReply>;
-  undo(operation?: string): Promise<ChangeReply>;
-  operations(): Operation[];
-}
 
 export interface Services {
   readonly library: Library;

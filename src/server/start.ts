@@ -11,14 +11,14 @@ import { Engine } from "./engine/engine.ts";
 import { Fairness, type Limits } from "./fairness.ts";
 import { holdHome, tellAddress } from "./homeLock.ts";
 import { Jobs } from "./jobs/jobs.ts";
-import { Library as LibraryClass } from "./library/library.ts";
+import { Library } from "./library/library.ts";
 import { Readers } from "./library/readers.ts";
 import { createHttpServer, listen, type Timeouts, urlOf } from "./listen.ts";
 import { type Logger, silentLog } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { ModelReports } from "./modelReports.ts";
 import { checkPolicy, parseOrigin } from "./security.ts";
-import type { Library, Services } from "./services.ts";
+import type { Services } from "./services.ts";
 import { SettingsStore } from "./settings.ts";
 import { createSockets } from "./sockets.ts";
 import { clearUploads } from "./uploads.ts";
@@ -92,15 +92,7 @@ async function openParts(options: StartOptions, home: string, log: Logger, close
   const settings = await SettingsStore.open(home, log);
   const readers = new Readers();
   closers.push(() => readers.close());
-  const { demo } = options;
-  const library = (await LibraryClass.open({
-    home,
-    database,
-    settings,
-    log,
-    readers,
-    ...(demo !== undefined && { demo }),
-  })) as Library;
+  const library = await Library.open({ home, database, settings, log, readers, demo: options.demo });
   closers.push(() => library.close());
   for (const folder of options.folders ?? []) await addFolder(library, folder);
   const engine = new Engine({ home, settings, log });

@@ -46,6 +46,7 @@ function follow(socket: Client, id: string) {
   socket.on("job:steps", (job) => {
     if (job.id === id) heard.sent = job.steps.map(({ step }) => step);
     heard.live = [];
+    if (job.id === id && job.ended !== null) tell(job); // it ended while nobody was connected
   });
   socket.on("job:step", (step) => {
     if (step.id === id) heard.live.push(step);
