@@ -158,7 +158,7 @@ export async function copyDemo(home: string, from = demoPictures): Promise<strin
   if (!isThere) return undefined;
   try {
     await mkdir(folder, { recursive: true });
-    await cp(from, folder, { recursive: true, force: false, filter: (path) => !path.endsWith(".md") });
+    await cp(from, folder, { recursive: true, force: false, filter: (path) => !path.endsWith(".sh") });
     return folder;
   } catch (cause) {
     throw new SystemError(`The demo's pictures can not be copied to ${folder}: ${(cause as Error).message}.`, {
