@@ -9,6 +9,7 @@ const pages = [
   "README.md",
   "CHANGELOG.md",
   "docs/how-it-works.md",
+  "docs/api.md",
   "docs/adding-an-op.md",
   "docs/adding-a-model.md",
   "docs/adding-a-reward.md",
