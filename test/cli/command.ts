@@ -21,6 +21,8 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves when stdout or stderr holds the text; rejects when the process ends without it. */
   says(text: string, times?: number): Promise<void>;
+  /** Everything so far, stdout first. */
+  said(): string;
   kill(signal: NodeJS.Signals): void;
   /** As `| head` does when it has seen enough. */
   closeStdout(): void;
@@ -57,6 +59,7 @@ export function start(args: readonly string[], { cwd, env }: Surroundings = {}):
         ended.then(() => reject(new Error(`It ended without saying "${text}":\n${stdout}\n${stderr}`)));
         look();
       }),
+    said: () => stdout + stderr,
     kill: (signal) => void child.kill(signal),
     closeStdout: () => void child.stdout.destroy(),
   };
