@@ -18,6 +18,7 @@ export function textBehind(graph: Graph, value: Json | undefined, depth = 0): st
   return make(
     (name) => textBehind(graph, node.inputs[name], depth + 1),
     (name) => numberAt(graph, node.inputs[name]),
+    (name) => node.inputs[name] === true,
   );
 }
 
@@ -26,7 +27,8 @@ const maxDepth = 50;
 
 type Text = (name: string) => string | undefined;
 type Count = (name: string) => number | undefined;
-type Make = (text: Text, number: Count) => string | undefined;
+type Flag = (name: string) => boolean;
+type Make = (text: Text, number: Count, is: Flag) => string | undefined;
 
 const stringNodes: Readonly<Record<string, Make>> = {
   PrimitiveString: (text) => text("value"),
@@ -36,6 +38,14 @@ const stringNodes: Readonly<Record<string, Make>> = {
     const [string, find, replace] = [text("string"), text("find"), text("replace")];
     return find === undefined || replace === undefined ? undefined : string?.replaceAll(find, () => replace);
   },
+  RegexReplace: (text, number, is) =>
+    patternReplaced({
+      text: text("string"),
+      pattern: text("regex_pattern"),
+      by: text("replace"),
+      flags: `g${is("case_insensitive") ? "i" : ""}${is("multiline") ? "m" : ""}${is("dotall") ? "s" : ""}`,
+      count: number("count") || Number.POSITIVE_INFINITY,
+    }),
   StringTrim: (text) => changed(text("string"), trims[text("mode") ?? ""]),
   CaseConverter: (text) => changed(text("string"), cases[text("mode") ?? ""]),
   /** Python counts characters, and not halves of them. */
@@ -66,3 +76,30 @@ const cases: Readonly<Record<string, Change>> = {
   Capitalize: capitalized,
   "Title Case": (text) => text.replace(/\p{L}+/gu, capitalized),
 };
+
+interface Replacing {
+  readonly text: string | undefined;
+  readonly pattern: string | undefined;
+  readonly by: string | undefined;
+  readonly flags: string;
+  /** How often at most. */
+  readonly count: number;
+}
+
+/** Python's patterns and JavaScript's mean the same in plain English without names, looks behind and ends of lines. */
+const alike = /^(?:[^\\$(]|\((?!\?)|\(\?[:=!]|\\[^AZabfnruvxU\d]|\\[bn])*$/;
+const plainEnglish = /^[\n\x20-\x7e]*$/;
+
+function patternReplaced({ text, pattern, by, flags, count }: Replacing): string | undefined {
+  if (text === undefined || pattern === undefined || by === undefined) return undefined;
+  if (!plainEnglish.test(text + pattern) || !alike.test(pattern) || /\\[^\d\\]/.test(by)) return undefined;
+  let left = count;
+  return text.replaceAll(new RegExp(pattern, flags), (found: string, ...groups: (string | number)[]) =>
+    left-- > 0
+      ? by.replace(/\\(\d|\\)/g, (_, which) => (which === "\\" ? "\\" : groupOf(found, groups, which)))
+      : found,
+  );
+}
+
+const groupOf = (found: string, groups: readonly (string | number | undefined)[], which: string): string =>
+  which === "0" ? found : String(groups[Number(which) - 1] ?? "");

@@ -39,6 +39,8 @@ async function step(...given: Parameters<typeof graph>) {
   return (await recipe.condition(letterPipeline)).of().step;
 }
 
+const regex = { string: "a DOG on a dog", regex_pattern: "d(?:(o)|u)g", replace: "c\\1t" };
+
 // ---- texts: wanted as comfy_extras/nodes_string.py returns them
 
 test.each([
@@ -52,6 +54,8 @@ test.each([
   ["CaseConverter", { string: "a bIG dog's", mode: "Title Case" }, "A Big Dog'S"],
   ["CaseConverter", { string: "a bIG dog", mode: "Capitalize" }, "A big dog"],
   ["CaseConverter", { string: "a bIG dog", mode: "UPPERCASE" }, "A BIG DOG"],
+  ["RegexReplace", { ...regex, case_insensitive: true, count: 1 }, "a cOt on a dog"],
+  ["RegexReplace", { ...regex, case_insensitive: false, count: 0 }, "a DOG on a cot"],
   ["StringSubstring", { string: "\u{1F600} a dog", start: 1, end: -2 }, " a d"],
 ])("%s %o", (type, inputs, want) => {
   const { positive } = drawing({ text: node(type, inputs) }, { positive: { text: ["text", 0] } });
@@ -66,7 +70,7 @@ test("strings are followed through several nodes, and told where a node is not k
     comma: node("PrimitiveString", { value: ", " }),
   };
   expect(drawing(more, { positive: { text: ["text", 0] } }).positive).toMatchObject({ text: "a, b" });
-  const unknown = { text: node("RegexReplace", { string: "a", regex_pattern: "a", replace: "b" }) };
+  const unknown = { text: node("RegexReplace", { string: "a", regex_pattern: "(?P<x>a)", replace: "b" }) };
   const { positive, notes } = drawing(unknown, { positive: { text: ["text", 0] } });
   expect(positive).toMatchObject({ text: "a" });
   expect(notes[0]).toMatch(/"RegexReplace", which is not known here: what stands in its inputs is taken/);
