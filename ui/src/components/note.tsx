@@ -1,8 +1,7 @@
 import { IconAlertTriangle, IconCheck, IconEye, IconInfoCircle } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import classes from "./note.module.css";
-
-export type NoteTone = "good" | "unsure" | "warning" | "neutral";
+import type { NoteTone } from "./tone.ts";
 
 const icons = { good: IconCheck, unsure: IconEye, warning: IconAlertTriangle, neutral: IconInfoCircle };
 

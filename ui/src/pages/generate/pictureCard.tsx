@@ -35,7 +35,11 @@ export function PictureCard({ job, picture, onChanged }: PictureCardProps) {
         closeButtonProps={{ "aria-label": "Close the details" }}
       >
         <Stack gap="sm">
-          <PictureFrame src={picture.src} alt={job.title} style={{ aspectRatio: "1", maxHeight: "60vh" }} />
+          <PictureFrame
+            src={picture.src}
+            alt={job.title}
+            style={{ aspectRatio: "1", width: "min(100%, 60vh)", marginInline: "auto" }}
+          />
           <Scores picture={picture} named />
           <Facts facts={factsOf(job, picture)} />
           {actions}

@@ -5,6 +5,7 @@ import { useState } from "react";
 import type { Job } from "../../../../src/server/api/jobs.ts";
 import { api } from "../../api.ts";
 import { Card } from "../../components/card.tsx";
+import { DiscardJob } from "../../components/discardJob.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { isAlive } from "../../components/jobsButton.tsx";
 import { useBusy } from "../../components/useBusy.ts";
@@ -20,7 +21,7 @@ export function Results({ job }: { job: Job }) {
   const made = madeBy(now);
   const scored = made.some(({ scores }) => Object.keys(scores).length > 0);
   return (
-    <Card title={job.title} aside={isAlive(job) && <Stop job={job} />}>
+    <Card title={job.title} aside={isAlive(job) ? <Stop job={job} /> : <Discard job={job} />}>
       <Stack gap="sm">
         <State job={now} made={made} />
         <ErrorNote error={job.error} />
@@ -75,6 +76,10 @@ function sayState(job: Job, { length }: readonly Made[]): string {
     return `${pictures}. They stay here until the run is discarded; keep what you want in the library.`;
   return `${job.state === "failed" ? "It failed" : "It was stopped"} after ${pictures}.`;
 }
+
+const Discard = ({ job: { id } }: { job: Job }) => (
+  <DiscardJob id={id} what="Its pictures go for good; those that you kept stay." to="/generate" />
+);
 
 function Stop({ job }: { job: Job }) {
   const [stopping, run] = useBusy();

@@ -18,7 +18,14 @@ export function Memory({ models, engine }: { models: readonly Model[]; engine: E
   const known = held.reduce((sum, { residentBytes = 0 }) => sum + residentBytes, 0);
   const said = `${bytesText(residentBytes)} used by the engine, ${bytesText(freeBytes)} free on this machine`;
   return (
-    <Card title="Memory" aside={<Text size="sm">computes on {provider}</Text>}>
+    <Card
+      title="Memory"
+      aside={
+        <Text size="sm">
+          {provider === "auto" ? "what computes is chosen at the first use" : `computes on ${provider}`}
+        </Text>
+      }
+    >
       <Progress.Root size="xl" aria-label={said} role="img">
         {held.map(({ name, residentBytes = 0 }) => (
           <Progress.Section key={name} value={share(residentBytes)} color="violet" aria-hidden />

@@ -1,8 +1,9 @@
 // The refine form as a value: its defaults, and the request that it becomes.
 
-import type { RefineRequest } from "../../../../src/server/api/jobs.ts";
+import type { z } from "zod";
+import type { RefineRequest, refineRequest } from "../../../../src/server/api/jobs.ts";
 import type { Model, Settings } from "../../../../src/server/api/system.ts";
-import type { RefineBody } from "../../api.ts";
+import { demoIterations, demoName } from "./demo.ts";
 import type { Origin } from "./origin.ts";
 
 export type Role = "optimise" | "observe" | "off";
@@ -24,9 +25,6 @@ export interface FormValues {
   readonly regularization: number;
   readonly patience: number | undefined;
 }
-
-/** The name that the demo's reward and its generator share. */
-export const demoName = "shapes";
 
 /** As the method's authors have them. */
 const renoDefaults = {
@@ -88,10 +86,10 @@ const inRole = ({ roles }: FormValues, role: Role) => Object.keys(roles).filter(
 export const optimisedOf = (values: FormValues) => inRole(values, "optimise");
 export const observedOf = (values: FormValues) => inRole(values, "observe");
 
-/** The demo's reward is gamed after about 20 looks; 10 is where it helped most (docs/efficacy.md). 50 is what ReNO takes. */
+/** 50 is what ReNO takes. */
 export function usualIterations(values: FormValues): number {
   const optimised = optimisedOf(values);
-  return optimised.length === 1 && optimised[0] === demoName ? 10 : 50;
+  return optimised.length === 1 && optimised[0] === demoName ? demoIterations : 50;
 }
 
 /** What keeps the form from being sent, in words; undefined where nothing does. */
@@ -103,7 +101,7 @@ export function problemOf(values: FormValues, origin: Origin): string | undefine
   return undefined;
 }
 
-export function requestOf(values: FormValues, origin: Origin): RefineBody {
+export function requestOf(values: FormValues, origin: Origin): z.input<typeof refineRequest> {
   const changed = (key: "prompt" | "negativePrompt" | "seed") =>
     values[key] !== (origin[key] ?? "") || !origin.image ? values[key] : "";
   const texts = {

@@ -1,17 +1,15 @@
 // After a run: what there is now, and what is to become of it.
 
 import { Button, Group, Stack, Text } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
-import { IconCheck, IconTrash, IconWand } from "@tabler/icons-react";
+import { IconCheck, IconWand } from "@tabler/icons-react";
 import { useState } from "react";
-import { Link, useLocation } from "wouter";
+import { Link } from "wouter";
 import type { Job, JobState } from "../../../../src/server/api/jobs.ts";
 import { api } from "../../api.ts";
 import { Card } from "../../components/card.tsx";
-import { Confirm } from "../../components/confirm.tsx";
+import { DiscardJob } from "../../components/discardJob.tsx";
 import { Note } from "../../components/note.tsx";
 import { TextLink } from "../../components/textLink.tsx";
-import { say } from "../../components/toasts.tsx";
 import { useBusy } from "../../components/useBusy.ts";
 import type { Chosen } from "./refineRun.tsx";
 
@@ -92,28 +90,13 @@ function useKeep(job: Job) {
   return { kept: kept ?? job.result?.kept, keep, keeping };
 }
 
-function Discard({ job }: { job: Job }) {
-  const [opened, { open, close }] = useDisclosure();
-  const [, navigate] = useLocation();
-  const discard = async () => {
-    await api.discardJob(job.id);
-    say("The run and its steps were discarded.");
-    navigate(job.source ? `/picture/${encodeURIComponent(job.source)}` : "/refine");
-  };
-  return (
-    <>
-      <Button variant="subtle" color="gray" leftSection={<IconTrash size={18} aria-hidden />} onClick={open}>
-        Discard
-      </Button>
-      <Confirm opened={opened} onClose={close} title="Discard this run?" yes="Discard it" colour="red" onYes={discard}>
-        <Text size="sm">
-          Its {job.steps.length} steps and their curves go for good. The picture that it began with stays, and so does
-          what you kept.
-        </Text>
-      </Confirm>
-    </>
-  );
-}
+const Discard = ({ job: { id, source, steps } }: { job: Job }) => (
+  <DiscardJob
+    id={id}
+    what={`Its ${steps.length} steps and their curves go for good. The picture that it began with stays, and so does what you kept.`}
+    to={source ? `/picture/${encodeURIComponent(source)}` : "/refine"}
+  />
+);
 
 const Source = ({ job: { source } }: { job: Job }) =>
   source && (

@@ -9,8 +9,8 @@ import { ErrorNote } from "../../components/errorNote.tsx";
 import { Fold } from "../../components/fold.tsx";
 import { TextLink } from "../../components/textLink.tsx";
 import { AdvancedFields } from "./advancedFields.tsx";
+import { demoIterations, demoName } from "./demo.ts";
 import {
-  demoName,
   type FormValues,
   optimisedOf,
   problemOf,
@@ -170,7 +170,7 @@ function Iterations({ values, change }: FieldsProps) {
       label="Iterations"
       description={
         demo
-          ? "The built-in demo reward helped most at about 10; from about 20 on it tends to be gamed."
+          ? `The built-in demo reward helped most at about ${demoIterations}; from about 20 on it tends to be gamed.`
           : "50 is the method’s own choice. The best step is kept, wherever it lies."
       }
       min={1}

@@ -12,8 +12,10 @@ import { Page } from "../../components/page.tsx";
 import { PictureFrame } from "../../components/pictureFrame.tsx";
 import { TextLink } from "../../components/textLink.tsx";
 import { useModels, useSettings } from "../../queries.ts";
-import { demoName, valuesFor } from "./formValues.ts";
-import { type Origin, originOfJob, originOfPicture, originOfPrompt } from "./origin.ts";
+import { demoName } from "./demo.ts";
+import { valuesFor } from "./formValues.ts";
+import { type Origin, originOfPicture, originOfPrompt } from "./origin.ts";
+import { originOfJob } from "./originOfJob.ts";
 import { RefineForm } from "./refineForm.tsx";
 
 export const RefineFromPicture = ({ id }: { id: string }) => (

@@ -1,7 +1,7 @@
 // What the rewards that only looked on say of a refine: did the picture get better, or was the reward gamed?
 
 import type { Scores } from "../../../../src/server/api/common.ts";
-import type { NoteTone } from "../../components/note.tsx";
+import type { NoteTone } from "../../components/tone.ts";
 
 export interface Change {
   readonly name: string;

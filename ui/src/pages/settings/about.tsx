@@ -33,7 +33,8 @@ export function About() {
 const factsOf = ({ version, uptimeSeconds, provider, engine, models, queue, eventLoop }: Health) => ({
   Version: version,
   "Running for": duration(1000 * uptimeSeconds),
-  Computes: `on ${provider}, ${bytesText(engine.residentBytes)} in use, ${bytesText(engine.freeBytes)} free`,
+  Computes: provider === "auto" ? "on the best that works, chosen at the first use" : `on ${provider}`,
+  Memory: `${bytesText(engine.residentBytes)} in use, ${bytesText(engine.freeBytes)} free`,
   Models: models.length > 0 ? models.join(", ") : "none in memory",
   Queue: queue.running + queue.queued === 0 ? "empty" : `${queue.running} running, ${queue.queued} waiting`,
   "Event loop": `half of the delays below ${eventLoop.p50Ms.toFixed(0)} ms, 99 % below ${eventLoop.p99Ms.toFixed(0)} ms, longest ${eventLoop.maxMs.toFixed(0)} ms`,

@@ -1,0 +1,2 @@
+/** Of notes, and of what is said in them. */
+export type NoteTone = "good" | "unsure" | "warning" | "neutral";
