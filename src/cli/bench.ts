@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type PlanName, planNames } from "../reno/memoryPlan.ts";
 import { builtInScores } from "./bench/builtIn.ts";
+import { libraryRows, measureLibrary } from "./bench/library.ts";
 import { makePictures } from "./bench/pictures.ts";
 import { writeRandomImageReward } from "./bench/randomImageReward.ts";
 import { measureReno, type RenoFigures, renoRows } from "./bench/reno.ts";
@@ -16,10 +17,12 @@ import { printTable, type Runs, tableOf } from "./bench/table.ts";
 import { upstreamScores } from "./bench/upstream.ts";
 import type { ScoreTask, WorkerResult, WorkerTask } from "./bench/worker.ts";
 
-const usage = `Usage: npm run bench -- [--only scoring|reno] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
+const usage = `Usage: npm run bench -- [--only scoring|reno|library] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
                        [--out FILE] [--folder FOLDER]
 
-  --only      scoring, or reno: ReNO's iteration at SD-Turbo's real sizes, up to 19 GB of memory; default: scoring
+  --only      scoring, or reno: ReNO's iteration at SD-Turbo's real sizes, up to 19 GB of memory, or library: 50,000 small
+              pictures scanned, filtered, sorted, changed; default: scoring
+  --pictures  how many; default: 24, with library 50000
   --torch     makes a Python environment and runs upstream beside (1 GB of downloads)
   --size      with reno: 256, 512 or any multiple of 64; default: 256 and 512
   --plan      with reno: whole, recompute, segments; default: all of them at 256, and all but whole above
@@ -35,7 +38,7 @@ export async function main(args: string[]): Promise<number> {
       plan: { type: "string", multiple: true },
       iterations: { type: "string", default: "2" },
       torch: { type: "boolean", default: false },
-      pictures: { type: "string", default: "24" },
+      pictures: { type: "string" },
       threads: { type: "string", default: String(cpus().length) },
       out: { type: "string", default: "outputs/bench.json" },
       folder: { type: "string", default: join(tmpdir(), "renoir-bench") },
@@ -47,7 +50,8 @@ export async function main(args: string[]): Promise<number> {
     return 0;
   }
   if (values.only === "reno") return benchReno(values);
-  const base = await prepare(values.folder, Number(values.pictures), Number(values.threads));
+  if (values.only === "library") return benchLibrary(values);
+  const base = await prepare(values.folder, Number(values.pictures ?? 24), Number(values.threads));
   const peak = await work({ kind: "peak", threads: base.threads }, "the machine's float32 peak");
   const runs = await scoreAll(base);
   const start = await coldStarts(base.weights, base.files[0]!, base.home);
@@ -89,6 +93,19 @@ async function benchReno({ folder, out, size, plan, ...flags }: RenoFlags): Prom
   ];
   printTable(rows);
   await store(out, { ...figures, rows });
+  return 0;
+}
+
+async function benchLibrary(flags: { folder: string; out: string; pictures?: string | undefined }): Promise<number> {
+  const figures = await measureLibrary({
+    folder: flags.folder,
+    count: Number(flags.pictures ?? 50_000),
+    rounds: 20,
+    say,
+  });
+  const rows = libraryRows(figures);
+  printTable(rows);
+  await store(flags.out, { figures, rows });
   return 0;
 }
 
