@@ -16,16 +16,31 @@ const violet: MantineColorsTuple = [
   "#322976",
 ];
 
+/** Mantine's greys of the dark scheme, with a breath of the accent, so that fields and grounds are of one kind. */
+const dark: MantineColorsTuple = [
+  "#dedce8",
+  "#c2bfcf",
+  "#a9a6b8",
+  "#8b889c",
+  "#474453",
+  "#393644",
+  "#292832",
+  "#1f1e26",
+  "#16151b",
+  "#101014",
+];
+
 const overlay = {
   closeButtonProps: { "aria-label": "Close" },
   overlayProps: { backgroundOpacity: 0.45 },
+  attributes: { header: { role: "presentation" } }, // to axe it would be a second banner of the page
   styles: { title: { fontSize: "1.125rem", fontWeight: 650 } },
 };
 
 export const theme = createTheme({
   primaryColor: "violet",
   primaryShade: { light: 6, dark: 6 },
-  colors: { violet },
+  colors: { violet, dark },
   defaultRadius: "md",
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif",
   fontFamilyMonospace: "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace",

@@ -86,8 +86,8 @@ function ScoreTable({ left, right }: Pair) {
   return (
     <section className={classes.section}>
       <Title order={2}>Scores</Title>
-      <Table layout="fixed">
-        <Names left={left} right={right} first="Reward" last="Difference" />
+      <Table>
+        <Names left={left} right={right} first="Reward" last="Change" />
         <Table.Tbody>
           {rewards.map((reward) => {
             const [a, b] = [left.scores[reward], right.scores[reward]];
@@ -156,7 +156,7 @@ function SettingsTable({ left, right }: Pair) {
       {shown.length === 0 ? (
         <Text c="dimmed">All settings are the same.</Text>
       ) : (
-        <Table layout="fixed" className={classes.settings}>
+        <Table className={classes.settings}>
           <Names left={left} right={right} first="Setting" />
           <Table.Tbody>
             {shown.map(({ name, a, b }) => (

@@ -1,6 +1,6 @@
 // What can be done with the chosen pictures, over the lower edge of the window: it covers, so that nothing jumps.
 
-import { Button, Group, Text } from "@mantine/core";
+import { Button, Text } from "@mantine/core";
 import {
   IconArrowBackUp,
   IconColumns2,
@@ -45,7 +45,7 @@ export function SelectionBar({ count, available, onCommand, onClear }: Selection
       <Text fw={600} role="status" className={classes.count}>
         {count > 0 && `${count.toLocaleString()} chosen`}
       </Text>
-      <Group gap={4} wrap="nowrap" className={classes.commands}>
+      <div className={classes.commands}>
         {available.map((name) => {
           const { label, icon: Icon, key } = commands[name];
           return (
@@ -71,7 +71,7 @@ export function SelectionBar({ count, available, onCommand, onClear }: Selection
         >
           Choose none
         </Button>
-      </Group>
+      </div>
     </section>
   );
 }

@@ -53,6 +53,8 @@ export function Tools({ view, onView, total, onSelect }: ToolsProps) {
         allowDeselect={false}
         onChange={(sort) => onView({ ...view, sort: sort ?? undefined })}
         className={classes.order}
+        comboboxProps={{ withinPortal: false }}
+        maxDropdownHeight={420} // all of them: nothing to scroll
       />
       <Text className={classes.count} role="status">
         {total === undefined ? "…" : pictures(total)}
@@ -96,7 +98,7 @@ function More({ view, onSelect }: Pick<ToolsProps, "view" | "onSelect">) {
   ]);
   return (
     <>
-      <Menu position="bottom-end" shadow="md">
+      <Menu position="bottom-end" shadow="md" withinPortal={false} withInitialFocusPlaceholder={false}>
         <Menu.Target>
           <ActionIcon variant="default" size="input-sm" aria-label="More for these pictures">
             <IconDots size={20} aria-hidden />
