@@ -128,7 +128,12 @@ test("two checkpoints of one reward are told apart in steps, settings and scores
 test("without --json the result is told in words, and nothing overwrites an earlier one", async () => {
   const picture = await generated();
   for (const name of ["-refined.png", "-refined-2.png"]) {
-    const { stdout, stderr } = await refine(picture, ...withModel().slice(0, -1), "--iterations", "2");
+    const { stdout, stderr } = await refine(
+      picture,
+      ...withModel().filter((flag) => flag !== "--json"),
+      "--iterations",
+      "2",
+    );
     expect(stdout).toMatch(/ {2}Shapes {2}-?\d\.\d{4} before, -?\d\.\d{4} after \([+-]\d\.\d{4}\)/);
     expect(stdout).toContain(picture.replace(".png", name));
     expect(stderr).toMatch(/step 1 of 1 {2}Shapes .* {2}norm \d+\.\d {2}[▁█]{2}/);
