@@ -15,6 +15,8 @@ export interface Plot {
   /** Where the vertical axis ends. */
   low: number;
   high: number;
+  /** Where the curves' names begin, as a share of the width: at the right unless given. */
+  legend?: number;
 }
 
 const [width, height] = [900, 420];
@@ -22,7 +24,7 @@ const margin = { left: 60, right: 20, top: 50, bottom: 50 };
 const gridLines = 5;
 const legendTop = height / 2 - 20; // curves of shares and losses end near the top and the bottom
 
-export function plotSvg({ title, xLabel, curves, low, high }: Plot): string {
+export function plotSvg({ title, xLabel, curves, low, high, legend = 0.78 }: Plot): string {
   const last = Math.max(1, ...curves.flatMap(({ points }) => points.map(([x]) => x)));
   const across = (x: number) => margin.left + (x / last) * (width - margin.left - margin.right);
   const up = (y: number) => {
@@ -43,7 +45,7 @@ export function plotSvg({ title, xLabel, curves, low, high }: Plot): string {
       const path = points.map(([x, y]) => `${across(x).toFixed(1)},${up(y).toFixed(1)}`).join(" ");
       return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
     }),
-    ...curves.map(({ label, colour }, i) => text(width - 200, legendTop + 18 * i, label, `fill="${colour}"`)),
+    ...curves.map(({ label, colour }, i) => text(legend * width, legendTop + 18 * i, label, `fill="${colour}"`)),
     "</svg>",
   ].join("\n");
 }

@@ -152,7 +152,7 @@ async function finish(
     join(options.out, "training.json"),
     `${JSON.stringify(record(settings, state, evaluation, trace), null, 1)}\n`,
   );
-  await writeFile(options.plot, await plotPng(curvesOf(trace)));
+  await writeFile(options.plot, await plotPng(curvesOf(trace, settings)));
   say(`Written: reward.safetensors, vocab.txt and training.json in ${options.out}, ${options.plot}.`);
 }
 
@@ -169,16 +169,23 @@ const record = (
   trace,
 });
 
-function curvesOf(trace: readonly Trace[]) {
+function curvesOf(trace: readonly Trace[], { steps }: TrainingSettings) {
+  const refining = trace.filter(({ step }) => step > steps);
   return {
     title: "The shapes reward model: learning to prefer",
     xLabel: "steps",
     low: 0,
     high: 1,
+    legend: 0.35,
     curves: [
       { label: "ranking loss", colour: "#c0392b", points: pointsOf(trace, ({ ranking }) => ranking) },
       { label: "right order, training", colour: "#2471a3", points: pointsOf(trace, ({ accuracy }) => accuracy) },
       { label: "right order, held out", colour: "#1e8449", points: pointsOf(trace, ({ heldOut }) => heldOut) },
+      {
+        label: "scene above what was painted",
+        colour: "#b9770e",
+        points: pointsOf(refining, ({ painted }) => painted),
+      },
     ],
   };
 }

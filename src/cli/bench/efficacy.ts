@@ -1,12 +1,14 @@
 // `npm run bench:efficacy`: whether refining by the built-in reward makes pictures right, by a checker that no optimiser sees.
 
 import { spawn } from "node:child_process";
-import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { locatePipeline } from "../../reno/loadPipeline.ts";
+import { rewards } from "../../scoring/loadReward.ts";
 import type { EfficacyCase, EfficacySettings, EfficacyTask } from "./efficacyCase.ts";
 import { efficacyPlot, efficacyRows, efficacyText } from "./efficacyReport.ts";
 import { printTable } from "./table.ts";
@@ -75,10 +77,12 @@ async function allCases(settings: EfficacySettings, state: string, workers: numb
   return [...done.values()].sort((a, b) => a.index - b.index);
 }
 
-/** The first line holds the settings that the others were made with; a file of other settings is begun anew. */
+/** The first line holds the settings and models that the others were made with; a file of others is begun anew. */
 async function readState(path: string, settings: EfficacySettings): Promise<Map<number, EfficacyCase>> {
   const { sentences: _, ...lasting } = settings;
-  const head = JSON.stringify(lasting);
+  const { path: pipeline } = await locatePipeline(settings.pipeline);
+  const models = [...(await filesOf(pipeline)), ...(await filesOf(rewards.shapes!.builtIn!.weights))];
+  const head = JSON.stringify({ ...lasting, models });
   const [first, ...lines] = (await readFile(path, "utf8").catch(() => "")).split("\n");
   if (first === head) {
     const cases = lines.filter((line) => line.endsWith("}")).map((line) => JSON.parse(line) as EfficacyCase);
@@ -89,6 +93,14 @@ async function readState(path: string, settings: EfficacySettings): Promise<Map<
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, `${head}\n`);
   return new Map();
+}
+
+/** The size and age of a model's file, or of each in its folder: enough to tell it from another. */
+async function filesOf(path: string): Promise<string[]> {
+  const found = await stat(path);
+  if (!found.isDirectory()) return [`${found.size} ${found.mtimeMs}`];
+  const inside = (await readdir(path)).sort().map((name) => filesOf(join(path, name)));
+  return (await Promise.all(inside)).flat();
 }
 
 async function runWorker(task: EfficacyTask, note: (result: EfficacyCase) => Promise<void>): Promise<void> {
