@@ -16,7 +16,6 @@ const manner = {
   learningRate: 5,
   gradientClip: 0.1,
   regularization: 0.01,
-  mode: "refine",
 } as const;
 
 let home: string;
@@ -32,11 +31,12 @@ afterAll(async () => {
 
 let folders = 0;
 const folder = () => join(home, "jobs", String(folders++));
-const refineOf = (iterations: number, seed: number | bigint = 5) => ({
-  flags: { prompt, seed, model: "shapes" },
+const refineOf = (iterations: number, mode: "refine" | "select" = "refine") => ({
+  flags: { prompt, seed: 5, model: "shapes" },
   folder: folder(),
   iterations,
   ...manner,
+  mode,
 });
 
 test("pictures, their infotext and their scores come from it as they would here; a picture that is none is an error of its own", async () => {
@@ -133,7 +133,7 @@ test("what waits can be cancelled, what works ends with the best so far", async 
   const waiting = new AbortController();
   let unwanted: Promise<void> | undefined;
   const seen: number[] = [];
-  const refining = engine.refine(refineOf(1000), {
+  const refining = engine.refine(refineOf(1000, "select"), {
     signal: cancelled.signal,
     onPiece({ step }) {
       seen.push(step);

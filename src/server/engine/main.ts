@@ -1,6 +1,7 @@
 // The models' process. It does what it is told, a piece at a time; who works next is decided by the server.
 
 import { writeFile } from "node:fs/promises";
+import { setPriority } from "node:os";
 import { listProviders } from "../../graph/index.ts";
 import { generateWork } from "./generateWork.ts";
 import type { Hands } from "./hands.ts";
@@ -8,7 +9,7 @@ import type { FromProcess, ToProcess, Work } from "./messages.ts";
 import { Models } from "./models.ts";
 import { redrawWork, refineWork } from "./refineWork.ts";
 import { scoreWork } from "./scoreWork.ts";
-import { toWire } from "./wire.ts";
+import { toWire, withoutFlags } from "./wire.ts";
 
 let idleMs = Number.POSITIVE_INFINITY;
 const models = new Models({ idleMs: () => idleMs, onChange: () => tellModels() });
@@ -44,7 +45,7 @@ async function work(id: number, work: Work): Promise<void> {
   const hands: Hands = {
     models,
     signal: mine.controller.signal,
-    say: (note) => send({ type: "note", id, note }),
+    say: (note) => send({ type: "note", id, note: withoutFlags(note) }),
     handOver(value) {
       measured();
       return new Promise((resolve) => {
@@ -84,6 +85,7 @@ process.on("message", (message: ToProcess) => (answers[message.type] as (message
 process.on("disconnect", () => process.exit()); // the server has gone: nobody is there to work for
 process.on("SIGINT", () => {}); // a terminal's Ctrl-C is for the server, which says what is to be done
 
+setPriority(5); // the server, which only answers, goes before it
 // Where memory runs out the system shall end this process rather than the server (Linux; any user may raise it).
 await writeFile("/proc/self/oom_score_adj", "600").catch(() => {});
 send({ type: "ready", provider: (await listProviders())[0] ?? "cpu" });

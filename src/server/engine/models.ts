@@ -4,8 +4,8 @@ import { type LoadPipelineOptions, loadPipeline, locatePipeline } from "../../re
 import { memoryFree } from "../../reno/memoryPlan.ts";
 import type { Pipeline } from "../../reno/pipeline.ts";
 import type { WeightedReward } from "../../reno/stepGraph.ts";
-import { rewards as knownRewards, loadReward } from "../../scoring/loadReward.ts";
-import { type Lease, RewardRegistry } from "../../scoring/registry.ts";
+import { checkpointOf, rewards as knownRewards, loadReward } from "../../scoring/loadReward.ts";
+import { type Lease, RewardRegistry, type RewardSpec } from "../../scoring/registry.ts";
 import type { Reward } from "../../scoring/reward.ts";
 import { parseRewardNames, sameCheckpoint } from "../../scoring/rewardName.ts";
 import type { Computing, LoadedModel } from "./messages.ts";
@@ -28,18 +28,23 @@ export class Models {
 
   constructor(options: ModelsOptions) {
     const common = { ...options, free: memoryFree };
+    const begins = (kind: Kind, name: string) => {
+      this.#fresh.set(`${kind} ${name}`, resident());
+      options.onChange(); // it is there from now on, though not ready
+    };
     this.rewards = new RewardRegistry({
       ...common,
       load: ({ name, path, ...run }) => {
-        this.#fresh.set(`reward ${name}`, resident());
+        begins("reward", name);
         return loadReward(name, { weights: path, ...run });
       },
     });
     this.pipelines = new RewardRegistry({
       ...common,
-      load: ({ name, path, ...run }) => {
-        this.#fresh.set(`pipeline ${name}`, resident());
-        return loadPipeline(path ?? name, run);
+      load: async ({ name, path, ...run }) => {
+        begins("pipeline", name);
+        const { path: known } = await locatePipeline(name).catch(() => ({ path: undefined }));
+        return await loadPipeline(known === path ? name : path!, run);
       },
     });
   }
@@ -71,25 +76,29 @@ export class Models {
 
   /** Every model of that name, so that its first work finds it there. */
   async load(name: string, computing: Computing): Promise<void> {
-    const isReward = Object.hasOwn(knownRewards, name);
-    if (isReward) {
-      await this.rewards.use({ name, ...computing }, (reward) => reward.load());
-      if (!knownRewards[name]!.builtIn) return; // a built-in pipeline may have the same name
-    }
     const leases = new Leases(this, computing);
-    const pipeline = await leases.pipeline(name);
-    await pipeline.condition("").finally(() => leases.release());
+    try {
+      const kind = Object.hasOwn(knownRewards, name) ? knownRewards[name] : undefined;
+      if (kind) for (const { reward } of await leases.rewards([name])) await reward.load();
+      if (!kind || kind.builtIn) await (await leases.pipeline(name)).condition(""); // two built-in ones share a name
+    } finally {
+      leases.release();
+    }
   }
 }
 
-/** By the texts name[=weight][@path], in their order; a weight that was not written is left to who uses it. */
-export function specsOf(texts: readonly string[], computing: Computing) {
-  return parseRewardNames(texts, sameCheckpoint).map(({ name, path, weight }, index) => ({
-    spec: { name, ...(path !== undefined && { path }), ...computing },
-    weight,
-    weightGiven: /^[^@]*=/.test(texts[index]!),
-  }));
-}
+/**
+ * By the texts name[=weight][@path], in their order; a weight that was not written is left to who uses it. The checkpoint is a part of
+ * it: where a name has got another one, another reward is meant.
+ */
+export const specsOf = (texts: readonly string[], computing: Computing) =>
+  Promise.all(
+    parseRewardNames(texts, sameCheckpoint).map(async ({ name, weight, ...given }, index) => {
+      const path = await checkpointOf(name, given.path);
+      const spec: RewardSpec = { name, ...(path !== undefined && { path }), ...computing };
+      return { spec, weight, weightGiven: /^[^@]*=/.test(texts[index]!) };
+    }),
+  );
 
 /** What one work holds until its end. */
 export class Leases {
@@ -103,9 +112,7 @@ export class Leases {
   }
 
   async pipeline(nameOrPath: string, { dtype, threads }: LoadPipelineOptions = {}): Promise<Pipeline> {
-    const { name, path } = await locatePipeline(nameOrPath);
-    const isName = nameOrPath.toLowerCase() === name;
-    const spec = { name, path: isName ? name : path, ...this.#computing };
+    const spec = { ...(await locatePipeline(nameOrPath)), ...this.#computing };
     return await this.#hold(
       this.#models.pipelines.lease({ ...spec, ...(dtype && { dtype }), ...(threads && { threads }) }),
     );
@@ -113,7 +120,7 @@ export class Leases {
 
   async rewards(texts: readonly string[]): Promise<WeightedReward[]> {
     const found: WeightedReward[] = [];
-    for (const { spec, weight, weightGiven } of specsOf(texts, this.#computing)) {
+    for (const { spec, weight, weightGiven } of await specsOf(texts, this.#computing)) {
       const reward = await this.#hold(this.#models.rewards.lease(spec));
       found.push({ reward, weight: weightGiven ? weight : undefined });
     }

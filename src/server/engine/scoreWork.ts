@@ -1,7 +1,6 @@
 // Pictures scored as `renoir score` scores them.
 
 import { readMetadata } from "../../metadata/index.ts";
-import { checkpointOf } from "../../scoring/loadReward.ts";
 import type { RewardSpec } from "../../scoring/registry.ts";
 import { isScored, type Picture, scoreAll } from "../../scoring/scorer.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -11,7 +10,7 @@ import { toWire } from "./wire.ts";
 
 /** In the order of the pictures. A reward that can not be loaded throws. */
 export async function scoreWork({ pictures, rewards: texts, computing }: ScoreWork, models: Models) {
-  const rewards = specsOf(texts, computing);
+  const rewards = await specsOf(texts, computing);
   const versions = await Promise.all(rewards.map(({ spec }) => versionOf(spec)));
   const named = pictures.map(({ source, prompt, name }, index): Picture => {
     const file = name ?? (typeof source === "string" ? source : `Picture ${index + 1}`);
@@ -32,7 +31,5 @@ const promptOf = async ({ file, source }: Picture): Promise<string | undefined> 
   (await readMetadata((source as string | Uint8Array | undefined) ?? file)).prompt ?? undefined;
 
 /** The empty text where there is no checkpoint: loading says what is to be done about it. */
-async function versionOf({ name, path }: RewardSpec): Promise<string> {
-  const checkpoint = await checkpointOf(name, path);
-  return checkpoint === undefined ? "" : await fingerprint(checkpoint).catch(() => "");
-}
+const versionOf = async ({ path }: RewardSpec): Promise<string> =>
+  path === undefined ? "" : await fingerprint(path).catch(() => "");

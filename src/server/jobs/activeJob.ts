@@ -53,7 +53,7 @@ export class ActiveJob implements Running {
 
   readonly note = (sentence: string): void => {
     const told = this.#withoutPath(sentence);
-    if (this.#notes.includes(told)) return; // a run that goes on says again how it began
+    if (this.#notes.some((note) => wordsOf(note) === wordsOf(told))) return; // a run that goes on says again how it began
     this.#notes.push(told);
     this.#table.change(this.job.id, { notes: this.#notes });
     this.#tell.note(this.job.id, told);
@@ -93,3 +93,6 @@ export class ActiveJob implements Running {
     return picture?.startsWith(this.folder) ? sentence.replaceAll(picture, "The picture") : sentence;
   }
 }
+
+/** What it says, whatever the numbers: those of memory are others each time. */
+const wordsOf = (note: string) => note.replace(/[\d.]+/g, "#");
