@@ -60,7 +60,7 @@ test("a server that is stopped, or killed, goes on where it was: no step is lost
   expect(said).not.toContain("yellow triangle");
 });
 
-test("whoever comes second is told who is there, and how to have both", { timeout: 60_000 }, async () => {
+test("whoever comes second is told who is there, and how to have both", { timeout: 120_000 }, async () => {
   const home = await freshFolder();
   const first = await serve(home);
   const { port } = new URL(first.url);
@@ -83,7 +83,7 @@ test("whoever comes second is told who is there, and how to have both", { timeou
 });
 
 test("what would open the machine to others, or can not be, is refused before anything listens", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const refused: [string[], number, string][] = [
     [["--host", "0.0.0.0"], 2, "no token was given"],
@@ -101,7 +101,7 @@ test("what would open the machine to others, or can not be, is refused before an
   for (const [index, { stderr }] of ended.entries()) expect(stderr).toContain(refused[index]![2]);
 });
 
-test("with --json stdout has JSON alone, and the token is in no line", { timeout: 60_000 }, async () => {
+test("with --json stdout has JSON alone, and the token is in no line", { timeout: 120_000 }, async () => {
   const running = start(["start", "--port", "0", "--json", "--token", token], {
     env: { RENOIR_HOME: await freshFolder(), RENOIR_DEBUG: "1" },
   });

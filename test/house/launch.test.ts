@@ -46,6 +46,34 @@ test("what is fresh is not built again; a source that changed is, and one that w
   expect(existsSync(join(folder, "dist", "old.js"))).toBe(false);
 });
 
+test("the web page is built for who starts the server, again when its sources change, and outlives a new build", () => {
+  mkdirSync(join(folder, "ui"));
+  writeFileSync(join(folder, "ui", "index.html"), '<script type="module" src="/main.ts"></script>\n');
+  writeFileSync(join(folder, "ui", "main.ts"), 'document.title = "first";\n');
+  const config = 'export default { root: import.meta.dirname, build: { outDir: "../dist/ui", emptyOutDir: true } };\n';
+  writeFileSync(join(folder, "ui", "vite.config.ts"), config);
+  const page = join(folder, "dist", "ui", "index.html");
+  const script = () =>
+    readFileSync(join(folder, "dist", "ui", /src="\/([^"]+)"/.exec(readFileSync(page, "utf8"))![1]!), "utf8");
+  expect(renoir("score").stderr).not.toContain("page");
+  expect(renoir("start").stderr).toMatch(/^Building the web page ...\nBuilding the web page: done in \d+ s\n$/);
+  expect(script()).toContain("first");
+  expect(renoir("start").stderr).toBe("");
+
+  writeFileSync(join(folder, "src", "cli", "index.ts"), program('"second"'));
+  writeFileSync(join(folder, "ui", "main.ts"), 'document.title = "second";\n');
+  expect(renoir("score").stderr).not.toContain("page");
+  expect(script()).toContain("first");
+  renoir("start");
+  expect(script()).toContain("second");
+
+  writeFileSync(join(folder, "ui", "main.ts"), "this is no program\n");
+  const { stdout, stderr } = renoir("start");
+  expect(stderr).toContain("can not be built");
+  expect(stdout).toBe("second\n"); // the server runs all the same, with the page that was
+  expect(script()).toContain("second");
+});
+
 test("four launchers at once all run, and one of them builds", async () => {
   const runs = [1, 2, 3, 4].map(
     () =>
@@ -86,7 +114,7 @@ test("a task that is not there is named, beside the ones that are", () => {
   });
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /^There is no task "paint"\. The tasks are test, demo, bench, (?:[\w:]+, )*train:reward(?:, [\w:]+)*\.\n$/,
+    /^There is no task "paint"\. The tasks are start, test, demo, bench, (?:[\w:]+, )*train:reward(?:, [\w:]+)*\.\n$/,
   );
 });
 
