@@ -50,7 +50,7 @@ export function JobsButton() {
         <Button
           variant={alive.length > 0 ? "light" : "subtle"}
           color={alive.length > 0 ? "violet" : "gray"}
-          size="compact-md"
+          size="compact-sm"
           leftSection={<Spinner percent={percentOf(alive[0]?.progress)} active={alive.length > 0} />}
         >
           {label}

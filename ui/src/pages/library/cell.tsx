@@ -23,7 +23,7 @@ export interface CellProps {
 }
 
 /** Clicks and keys are the grid's: it knows the pictures' order. */
-export const Cell = memo(function Cell({ item, index, column, side, selected, tabStop, ...shown }: CellProps) {
+export const Cell = memo(function Cell({ item, index, column, side, selected, tabStop, demo, ...shown }: CellProps) {
   return (
     <div
       role="gridcell"
@@ -38,14 +38,17 @@ export const Cell = memo(function Cell({ item, index, column, side, selected, ta
         <VisuallyHidden>{item?.name ?? `Picture ${index + 1} is being fetched`} </VisuallyHidden>
         {item && <Thumbnail item={item} {...shown} />}
       </div>
-      <div className={classes.caption}>{item?.prompt ?? item?.name}</div>
+      <div className={classes.caption}>
+        <span className={classes.prompt}>{item?.prompt ?? item?.name}</span>
+        {demo && <span className={classes.demo}>built-in demo</span>}
+      </div>
     </div>
   );
 });
 
-type Shown = Pick<CellProps, "reward" | "limits" | "demo">;
+type Shown = Pick<CellProps, "reward" | "limits">;
 
-function Thumbnail({ item, reward, limits, demo }: Shown & { item: LibraryItem }) {
+function Thumbnail({ item, reward, limits }: Shown & { item: LibraryItem }) {
   return (
     <>
       <PictureFrame src={item.thumbnail} alt="" width={item.width} height={item.height} className={classes.frame} />
@@ -60,7 +63,6 @@ function Thumbnail({ item, reward, limits, demo }: Shown & { item: LibraryItem }
           </span>
         )}
       </span>
-      {demo && <span className={classes.demo}>built-in demo</span>}
     </>
   );
 }

@@ -53,7 +53,7 @@ export function SelectionBar({ count, available, onCommand, onClear }: Selection
               key={name}
               variant="subtle"
               color={name === "delete" ? "red" : undefined}
-              size="compact-md"
+              size="compact-sm"
               leftSection={<Icon size={18} aria-hidden />}
               aria-keyshortcuts={key}
               onClick={() => onCommand(name)}
@@ -65,7 +65,7 @@ export function SelectionBar({ count, available, onCommand, onClear }: Selection
         <Button
           variant="subtle"
           color="gray"
-          size="compact-md"
+          size="compact-sm"
           leftSection={<IconX size={18} aria-hidden />}
           onClick={onClear}
         >

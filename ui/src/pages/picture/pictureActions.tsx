@@ -13,13 +13,23 @@ import { type Change, changePictures } from "../library/actions.tsx";
 import type { Neighbours } from "./neighbours.ts";
 import classes from "./picturePage.module.css";
 
-export function PictureActions({ picture, neighbours }: { picture: LibraryPicture; neighbours: Neighbours }) {
+export interface PictureActionsProps {
+  readonly picture: LibraryPicture;
+  readonly neighbours: Neighbours;
+  /** Told the picture's id while it is on its way out, and nothing should it stay. */
+  readonly onLeaving: (id: string | undefined) => void;
+}
+
+export function PictureActions({ picture, neighbours, onLeaving }: PictureActionsProps) {
   const { id } = picture;
   const scoring = useScoring(id);
-  const change = async (name: Change, leaves: boolean) => {
-    if ((await changePictures(name, { ids: [id] })) && leaves) neighbours.leave();
+  const write = () => void changePictures("write", { ids: [id] });
+  const leaveBy = async (name: Change) => {
+    onLeaving(id);
+    if (await changePictures(name, { ids: [id] })) neighbours.leave();
+    else onLeaving(undefined);
   };
-  useHotkeys([["Delete", () => void change("delete", true)]]);
+  useHotkeys([["Delete", () => void leaveBy("delete")]]);
   return (
     <SimpleGrid cols={2} spacing="xs" verticalSpacing="xs">
       <Button
@@ -41,14 +51,14 @@ export function PictureActions({ picture, neighbours }: { picture: LibraryPictur
       <Button
         variant="default"
         disabled={picture.allScores.length === 0}
-        onClick={() => void change("write", false)}
+        onClick={write}
         leftSection={<IconFileCheck size={18} aria-hidden />}
       >
         Write score
       </Button>
       <Button
         variant="default"
-        onClick={() => void change("reject", true)}
+        onClick={() => void leaveBy("reject")}
         leftSection={<IconThumbDown size={18} aria-hidden />}
       >
         Reject
@@ -56,7 +66,7 @@ export function PictureActions({ picture, neighbours }: { picture: LibraryPictur
       <Button
         variant="default"
         c="var(--weak-text)"
-        onClick={() => void change("delete", true)}
+        onClick={() => void leaveBy("delete")}
         leftSection={<IconTrash size={18} aria-hidden />}
       >
         Delete

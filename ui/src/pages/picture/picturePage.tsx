@@ -4,7 +4,6 @@ import { IconArrowLeft, IconChevronLeft, IconChevronRight } from "@tabler/icons-
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams, useSearch } from "wouter";
-import type { LibraryPicture } from "../../../../src/server/api/library.ts";
 import { api } from "../../api.ts";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { Page } from "../../components/page.tsx";
@@ -14,7 +13,7 @@ import { useFolders } from "../library/dialogs.tsx";
 import { readView, withSearch } from "../library/view.ts";
 import { FileFacts } from "./fileFacts.tsx";
 import { type Neighbours, useNeighbours } from "./neighbours.ts";
-import { PictureActions } from "./pictureActions.tsx";
+import { PictureActions, type PictureActionsProps } from "./pictureActions.tsx";
 import classes from "./picturePage.module.css";
 import { Scores } from "./scores.tsx";
 
@@ -22,6 +21,7 @@ export function PicturePage() {
   const { id = "" } = useParams<{ id: string }>();
   const view = readView(useSearch());
   const neighbours = useNeighbours(id, view);
+  const [leaving, setLeaving] = useState<string>(); // who is being deleted need not be asked for again
   const {
     data: picture,
     error,
@@ -29,6 +29,7 @@ export function PicturePage() {
   } = useQuery({
     queryKey: ["library", "picture", id],
     queryFn: ({ signal }) => api.picture(id, signal),
+    enabled: leaving !== id,
   });
   return (
     <Page
@@ -49,7 +50,7 @@ export function PicturePage() {
     >
       <ErrorNote error={error} onRetry={() => void refetch()} />
       {picture ? (
-        <Shown key={id} picture={picture} neighbours={neighbours} />
+        <Shown key={id} picture={picture} neighbours={neighbours} onLeaving={setLeaving} />
       ) : (
         !error && (
           <Center h="50vh">
@@ -98,7 +99,8 @@ function Steps({ before, after, index, total, goTo }: Neighbours) {
   );
 }
 
-function Shown({ picture, neighbours }: { picture: LibraryPicture; neighbours: Neighbours }) {
+function Shown(props: PictureActionsProps) {
+  const { picture } = props;
   const [zoom, setZoom] = useState(fitted);
   const builtIn = useFolders()?.some((folder) => folder.builtIn && folder.path === picture.folder) ?? false;
   return (
@@ -126,7 +128,7 @@ function Shown({ picture, neighbours }: { picture: LibraryPicture; neighbours: N
         </Group>
       </div>
       <Stack className={classes.facts} gap="md">
-        <PictureActions picture={picture} neighbours={neighbours} />
+        <PictureActions {...props} />
         <Panel>
           <Scores picture={picture} />
         </Panel>
