@@ -1,9 +1,9 @@
 // The built-in demo model draws a small world of coloured shapes and knows 35 words: examples, so that nobody has to guess them.
 
 import { Text } from "@mantine/core";
+import classes from "./examples.module.css";
 import { Facts } from "./facts.tsx";
 import { Fold } from "./fold.tsx";
-import classes from "./examples.module.css";
 
 export const sentences = [
   "a red circle left of a blue square",

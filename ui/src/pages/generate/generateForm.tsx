@@ -16,8 +16,8 @@ import type { Model } from "../../../../src/server/api/system.ts";
 import { api } from "../../api.ts";
 import { DemoBadge } from "../../components/demoBadge.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
+import { Examples } from "../../components/examples.tsx";
 import { Fold } from "../../components/fold.tsx";
-import { Examples } from "./examples.tsx";
 import { demoRewards, isDemo, pipelinesOf, problemOf, requestOf, rewardsOf, type Values } from "./values.ts";
 
 export interface GenerateFormProps {

@@ -35,12 +35,12 @@ export function Outcome({ job, chosen, best }: OutcomeProps) {
   );
 }
 
-function sayOutcome({ state, steps, result }: Job, best: number | undefined): string {
+function sayOutcome({ state, steps, result, source }: Job, best: number | undefined): string {
   if (!result?.picture) return "No picture came of it. What you began with is as it was.";
   const finest = steps[best ?? -1]?.step ?? result.best;
   const count = `${steps.length} ${steps.length === 1 ? "step" : "steps"}`;
   const made = state === "done" ? `Of ${count}, step ${finest}` : `After ${count} it ended early; step ${finest}`;
-  return `${made} pleased the optimised rewards most. It is kept here until you decide; the original stays as it is.`;
+  return `${made} pleased the optimised rewards most. It is kept here until you decide${source ? "; the original stays as it is" : ""}.`;
 }
 
 function Actions({ job, chosen, best }: OutcomeProps) {

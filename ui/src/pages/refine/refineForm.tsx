@@ -6,6 +6,7 @@ import type { Model } from "../../../../src/server/api/system.ts";
 import { api } from "../../api.ts";
 import { DemoBadge } from "../../components/demoBadge.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
+import { Examples } from "../../components/examples.tsx";
 import { Fold } from "../../components/fold.tsx";
 import { TextLink } from "../../components/textLink.tsx";
 import { AdvancedFields } from "./advancedFields.tsx";
@@ -45,6 +46,7 @@ export function RefineForm({ origin, models, initial }: RefineFormProps) {
     <form onSubmit={start}>
       <Stack gap="md">
         <WordFields {...fields} origin={origin} />
+        {!origin.image && drawsShapes(values, models) && <Examples onChoose={(prompt) => change({ prompt })} />}
         <RewardFields {...fields} rewards={readyRewards(models)} />
         <Iterations {...fields} />
         <Fold title="Advanced settings">
@@ -66,6 +68,10 @@ export function RefineForm({ origin, models, initial }: RefineFormProps) {
     </form>
   );
 }
+
+/** Whether it will be the demo model that draws. */
+const drawsShapes = ({ model }: FormValues, models: readonly Model[]) =>
+  readyPipelines(models).every(({ name, builtIn }) => builtIn || (model !== "" && name !== model));
 
 function useStart(values: FormValues, origin: Origin) {
   const [, navigate] = useLocation();
