@@ -58,6 +58,8 @@ async function start(flags: StartFlags): Promise<void> {
     import("../server/start.ts"),
   ]);
   const log = createLog({ json: flags.logJson, level: process.env.RENOIR_DEBUG ? "debug" : "info" });
+  // One request's slip should not take everyone's work with it.
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "Something failed that nobody waited for."));
   const stopped = nextSignal();
   const server = await startServer({ port, host, token, folders, allowOrigins, log });
   process.stdout.write(json ? jsonLine({ event: "listening", url: server.url }) : welcome(server));

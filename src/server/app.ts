@@ -27,7 +27,7 @@ export const apiPath = "/api/v1";
 
 export function createApp(services: Services): Express {
   const app = express();
-  app.disable("x-powered-by");
+  app.disable("x-powered-by").disable("etag"); // of JSON; files have theirs
   app.use(observe(services), headers, allowOrigins(services.policy), guard(services.policy));
   app.use(apiPath, createApi(services));
   app.get("/health", (_request, response) => void response.json(healthOf(services)));

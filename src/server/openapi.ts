@@ -5,18 +5,20 @@ import { anyError, type Operation, operations } from "./api/operations.ts";
 
 const json = (schema: object) => ({ "application/json": { schema } });
 
-/** How bodies that hold pictures may come besides JSON. */
 const file = { type: "string", format: "binary" };
-const pictureForms: Readonly<Record<string, object>> = {
-  score: {
-    "multipart/form-data": { schema: { type: "object", properties: { images: { type: "array", items: file } } } },
-  },
-  refine: { "multipart/form-data": { schema: { type: "object", properties: { image: file } } } },
-  info: {
-    "multipart/form-data": { schema: { type: "object", properties: { image: file } } },
+
+/** How bodies that hold pictures may come besides JSON: as a form, whose other fields are the same, or as the picture itself. */
+const form = (schema: ObjectSchema, files: object) => ({
+  "multipart/form-data": { schema: { type: "object", properties: { ...schema.properties, ...files } } },
+});
+const pictureForms: Readonly<Record<string, (schema: ObjectSchema) => object>> = {
+  score: (schema) => form(schema, { images: { type: "array", items: file } }),
+  refine: (schema) => form(schema, { image: file }),
+  info: (schema) => ({
+    ...form(schema, { image: file }),
     "image/*": { schema: file },
     "application/octet-stream": { schema: file },
-  },
+  }),
 };
 
 export function openApi(version: string, base: string): object {
@@ -52,15 +54,15 @@ function describe(name: string, { summary, tag, path, query, body, answers }: Op
     summary,
     tags: [tag],
     parameters: [...inPath, ...(query ? inQuery(query) : [])],
-    ...(body && {
-      requestBody: { required: true, content: { ...json(schemaOf(body, "input")), ...pictureForms[name] } },
-    }),
+    ...(body && { requestBody: { required: true, content: contentOf(name, schemaOf(body, "input")) } }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, described(answer)])),
       default: { description: "What went wrong", content: json(schemaOf(anyError, "output")) },
     },
   };
 }
+
+const contentOf = (name: string, schema: ObjectSchema) => ({ ...json(schema), ...pictureForms[name]?.(schema) });
 
 const described = (answer: z.ZodType | string) =>
   typeof answer === "string"
@@ -73,7 +75,7 @@ interface ObjectSchema {
 
 /** As parsed: a list is a parameter that comes several times. What has a default need not be given. */
 function inQuery(query: z.ZodType): object[] {
-  const { properties = {} } = schemaOf(query, "output") as ObjectSchema;
+  const { properties = {} } = schemaOf(query, "output");
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
     in: "query",
@@ -83,7 +85,7 @@ function inQuery(query: z.ZodType): object[] {
   }));
 }
 
-function schemaOf(schema: z.ZodType, io: "input" | "output"): object {
+function schemaOf(schema: z.ZodType, io: "input" | "output"): ObjectSchema {
   const { $schema: _, ...made } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
-  return made;
+  return made as ObjectSchema;
 }

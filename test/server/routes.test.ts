@@ -419,3 +419,40 @@ test("the export is a file to save, row by row", async () => {
   const list = await api("/library/export?format=json&sort=name");
   expect(list.json.map(({ name }: { name: string }) => name)).toEqual(["blue.png", "red.png"]);
 });
+
+// ---- many at once
+
+test("a hundred requests of one client at once: it is told to wait, and another is answered meanwhile", {
+  timeout: 60_000,
+}, async () => {
+  const other = await startServer({
+    port: 0,
+    home: await freshFolder(),
+    demo: null,
+    limits: { perClient: 4, altogether: 8 },
+  });
+  try {
+    const score = (client: string) =>
+      ask(other.url, "/api/v1/score", {
+        body: { images: [red.toString("base64")], prompt },
+        headers: { "x-renoir-client": client },
+      });
+    await score("first"); // the model is loaded
+    const greedy = Array.from({ length: 100 }, () => score("greedy"));
+    let served = 0;
+    for (const reply of greedy) reply.then(({ status }) => (served += Number(status === 200)));
+    const modest = await score("modest");
+    expect(served).toBeLessThan(50); // the hundred came first
+    const replies = await Promise.all(greedy);
+    expect(modest.status).toBe(200);
+    const done = replies.filter(({ status }) => status === 200).length;
+    const busy = replies.filter(({ status }) => status === 429);
+    expect([done + busy.length, done >= 4]).toEqual([100, true]);
+    expect(busy.length).toBeGreaterThan(0);
+    expect(busy[0]!.headers["retry-after"]).toBe("1");
+    expect(busy[0]!.json.error.code).toBe("busy");
+    expect((await score("greedy")).status).toBe(200); // and later it may again
+  } finally {
+    await other.close();
+  }
+});
