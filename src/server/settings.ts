@@ -4,11 +4,11 @@ import { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SystemError } from "../errors.ts";
-import { parseRewardNames } from "../scoring/rewardName.ts";
 import { findStored } from "../scoring/store.ts";
 import { writeWhole } from "../tasks/writeWhole.ts";
 import { type Settings, settings, settingsChange } from "./api/system.ts";
 import type { Logger } from "./log.ts";
+import { checkSettings } from "./settingsChecks.ts";
 
 type Choices = Partial<Settings>;
 
@@ -44,8 +44,8 @@ export class SettingsStore extends EventEmitter<{ changed: [Settings] }> {
   }
 
   /** Stored before it counts: what a reply has told outlives a power cut. */
-  change(change: Choices): Promise<Settings> {
-    if (change.rewards) parseRewardNames(change.rewards); // refuses what could never be scored by
+  async change(change: Choices): Promise<Settings> {
+    await checkSettings(change);
     const work = this.#writing.then(() => this.#store({ ...this.#choices, ...settingsChange.parse(change) }));
     this.#writing = work.catch(() => {});
     return work;

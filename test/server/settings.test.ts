@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { addStored } from "../../src/scoring/store.ts";
@@ -26,10 +26,27 @@ test("what is changed is stored, and only that, so that the rest follows the def
   expect((await SettingsStore.open(home)).get()).toMatchObject({ idleMinutes: 3, writeNew: true, scoreNew: true });
 });
 
-test("a reward that can not be one is refused, and nothing is stored", async () => {
-  const store = await SettingsStore.open(await freshFolder());
-  expect(() => store.change({ rewards: ["shapes=much"] })).toThrow('has the weight "much"');
-  expect(store.get().rewards).toEqual(["shapes"]);
+test("what could never work is refused, and nothing is stored", async () => {
+  const home = await freshFolder();
+  const store = await SettingsStore.open(home);
+  const before = store.get();
+  await writeFile(join(home, "file"), "");
+  const refused: [Parameters<typeof store.change>[0], string][] = [
+    [{ rewards: ["shapes=much"] }, 'has the weight "much"'],
+    [{ rewards: ["shapes", "beauty"] }, 'There is no reward "beauty"; there are imagereward, shapes.'],
+    [{ limits: { Shapes: { weak: 2, great: 1 } } }, "Shapes: weak below 2 and great from 1 overlap."],
+    [{ outputFolder: "pictures" }, 'The output folder "pictures" is no whole path.'],
+    [{ outputFolder: join(home, "file", "pictures") }, "Pictures can not be written into"],
+  ];
+  for (const [change, words] of refused) await expect(store.change(change)).rejects.toThrow(words);
+  expect(store.get()).toEqual(before);
+});
+
+test("an output folder is made as soon as it is chosen", async () => {
+  const home = await freshFolder();
+  const outputFolder = join(home, "new", "pictures");
+  await (await SettingsStore.open(home)).change({ outputFolder });
+  await access(outputFolder);
 });
 
 test("ImageReward is the default as soon as there is one", async () => {
