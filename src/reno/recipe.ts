@@ -5,7 +5,7 @@ import type { ImageMetadata } from "../metadata/index.ts";
 import { a1111Recipe } from "./hosts/a1111.ts";
 import { comfyRecipe } from "./hosts/comfyui.ts";
 import { fitted } from "./hosts/fit.ts";
-import type { Recipe, RecipeOptions } from "./hosts/making.ts";
+import type { Candidate, Recipe, RecipeOptions } from "./hosts/making.ts";
 import { renoirRecipe } from "./hosts/renoir.ts";
 import type { Conditioning, Pipeline, Size } from "./pipeline.ts";
 import { toBytes } from "./resultFile.ts";
@@ -61,9 +61,13 @@ const nearEnough = 0.5;
 /** Makes the picture again: tries what the file leaves open, keeps the nearest to the original, or the likeliest without one. */
 export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Original): Promise<Recreated> {
   const tries: Try[] = [];
+  const isBlack = original?.data.every((byte) => byte === 0) ?? false;
   for (const one of [recipe, ...recipe.others]) {
     const conditionings = await one.condition(pipeline);
     const shape = pipeline.latentShape(pipeline.checkedSize(one));
+    if (isBlack && conditionings.undefinedStates) {
+      return await blackened(pipeline, one, conditionings.undefinedStates, original);
+    }
     for (const candidate of one.noises(shape)) {
       const noise = candidate.latents();
       const draw: Draw = (factors) =>
@@ -110,6 +114,20 @@ async function drawn(
     recipe,
     ...(difference !== undefined && { difference }),
   };
+}
+
+/** Hosts write numbers that are none as 0. */
+async function blackened(
+  pipeline: Pipeline,
+  recipe: Recipe,
+  conditioning: Conditioning,
+  original: Original | undefined,
+): Promise<Recreated> {
+  const [{ name, latents }] = recipe.noises(pipeline.latentShape(pipeline.checkedSize(recipe))) as [Candidate];
+  const note =
+    "The picture is black: its host divided the prompt's states by their mean, which is 0 in this model, and no noise changes that.";
+  const told = { ...recipe, notes: [...recipe.notes, note] };
+  return await drawn(pipeline, told, { name, noise: latents() }, conditioning, original);
 }
 
 /** Finds the numbers that the file does not tell from the picture itself. */

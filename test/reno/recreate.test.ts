@@ -101,6 +101,36 @@ test("without the original the likeliest noise is taken, and every factor is 1",
   expect(made.conditioning).toEqual(conditionings.of());
 });
 
+test("a black picture is the host's division by 0 where that may be, and else a difference", async () => {
+  const plain = await pipeline.condition("a red circle");
+  const undefinedStates = { ...plain, positive: times(plain.positive, Number.NaN) };
+  const black: Original = { ...size, data: new Uint8Array(3 * size.width * size.height), channels: 3 };
+  const known = { unknown: 0, of: () => plain };
+  const made = await recreate(
+    pipeline,
+    recipeOf(async () => ({ ...known, undefinedStates })),
+    black,
+  );
+  expect(made).toMatchObject({ difference: 0, candidate: "noise 1", ...size });
+  expect(made.recipe.notes[0]).toMatch(/black: its host divided/);
+  expect(
+    (
+      await recreate(
+        pipeline,
+        recipeOf(async () => known),
+        black,
+      )
+    ).difference,
+  ).toBeGreaterThan(10);
+  const drawnAgain = await hostsPicture(drawnFrom(2)(), [1, 1]);
+  const other = await recreate(
+    pipeline,
+    recipeOf(async () => ({ ...(await factored()), undefinedStates })),
+    drawnAgain,
+  );
+  expect(other).toMatchObject({ difference: 0, candidate: "noise 2" });
+});
+
 // ---- prompts whose predictions are mixed
 
 test("a prompt at a distance is what a negative prompt is, and all the way there it is the only one", async () => {

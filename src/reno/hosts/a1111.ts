@@ -5,7 +5,7 @@ import type { ImageMetadata } from "../../metadata/index.ts";
 import { noise } from "../noise/index.ts";
 import type { OneStep } from "../oneStep.ts";
 import type { Conditioning, Embedding, Pipeline, Size } from "../pipeline.ts";
-import { chunks, type Emphasis, emphases, emphasized, emptyChunk, scaled } from "../prompt/a1111.ts";
+import { chunks, type Emphasis, type Emphasized, emphases, emphasized, emptyChunk, scaled } from "../prompt/a1111.ts";
 import { filledUp, joined } from "../prompt/chunk.ts";
 import { textsInTime } from "../prompt/schedule.ts";
 import { alphasCumprod } from "../schedule.ts";
@@ -268,7 +268,7 @@ const weightOf = (composed: readonly WeightedPart[]): number => composed.reduce(
 const leastWeight = 1e-6;
 
 /** The states of a prompt's chunks, each to be multiplied by its factor. */
-type Encoded = readonly { readonly states: Embedding; readonly factor: number | null }[];
+type Encoded = readonly (Omit<Emphasized, "states"> & { readonly states: Embedding })[];
 
 interface Weighted {
   readonly text: Encoded;
@@ -294,7 +294,9 @@ function conditionings(texts: readonly Weighted[], step: OneStep, negative?: Wei
       step,
     );
   };
-  return { unknown, of };
+  if (!all.some(({ text }) => text.some(({ mayDivideBy0 }) => mayDivideBy0))) return { unknown, of };
+  const plain = of();
+  return { unknown, of, undefinedStates: { ...plain, positive: raised(plain.positive, Number.NaN) } };
 }
 
 const raised = (states: Embedding, factor: number) => (factor === 1 ? states : scaled(states, () => factor));
@@ -330,8 +332,8 @@ async function encode(told: Told, pipeline: Pipeline, prompt: string): Promise<E
       together.map(({ ids }) => ids),
       { skipLayers },
     );
-    const { states, factor } = emphasized(encoded, together, emphasis);
-    all.push({ states: states[0]!, factor });
+    const { states, ...mean } = emphasized(encoded, together, emphasis);
+    all.push({ states: states[0]!, ...mean });
   }
   return all;
 }

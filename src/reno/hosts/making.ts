@@ -31,6 +31,8 @@ export interface Conditionings {
   readonly unknown: number;
   /** Each is 1 unless given. */
   of(factors?: readonly number[]): Conditioning;
+  /** What the host had if it divided by 0: its picture is black then. */
+  readonly undefinedStates?: Conditioning | undefined;
 }
 
 export const known = (conditioning: Conditioning): Conditionings => ({ unknown: 0, of: () => conditioning });

@@ -106,13 +106,20 @@ export interface Emphasized {
   readonly states: readonly Embedding[];
   /** null: both means are nothing but float32's rounding, and so is their quotient, which the host multiplied by all the same. */
   readonly factor: number | null;
+  /** Whether the host may have divided by a mean of exactly 0, which it does without weights too. */
+  readonly mayDivideBy0: boolean;
 }
 
 export function emphasized(states: readonly Embedding[], chunks: readonly Chunk[], emphasis: Emphasis): Emphasized {
-  const weigh = emphasis === "Original" || emphasis === "No norm";
-  if (!weigh || chunks.every(({ weights }) => weights.every((weight) => weight === 1))) return { states, factor: 1 };
-  const raised = states.map((state, i) => scaled(state, (place) => chunks[i]!.weights[place]!));
-  return { states: raised, factor: emphasis === "Original" ? meanFactor(states, raised) : 1 };
+  const isPlain = chunks.every(({ weights }) => weights.every((weight) => weight === 1));
+  const weighs = !isPlain && (emphasis === "Original" || emphasis === "No norm");
+  const raised = weighs ? states.map((state, i) => scaled(state, (place) => chunks[i]!.weights[place]!)) : states;
+  if (emphasis !== "Original") return { states: raised, factor: 1, mayDivideBy0: false };
+  const before = mean(states, (value) => value);
+  const size = Math.sqrt(mean(states, (value) => value * value));
+  const isRounding = Math.abs(before) < leastMean * size;
+  const quotient = isRounding ? null : before / mean(raised, (value) => value);
+  return { states: raised, factor: isPlain ? 1 : quotient, mayDivideBy0: isRounding };
 }
 
 export const scaled = (state: Embedding, factor: (place: number) => number): Embedding => ({
@@ -122,12 +129,6 @@ export const scaled = (state: Embedding, factor: (place: number) => number): Emb
 
 /** Of the states' size: trained encoders have means of a tenth, those with random weights and no biases of a billionth. */
 const leastMean = 1e-5;
-
-function meanFactor(states: readonly Embedding[], raised: readonly Embedding[]): number | null {
-  const before = mean(states, (value) => value);
-  const size = Math.sqrt(mean(states, (value) => value * value));
-  return Math.abs(before) < leastMean * size ? null : before / mean(raised, (value) => value);
-}
 
 function mean(states: readonly Embedding[], of: (value: number) => number): number {
   let sum = 0;

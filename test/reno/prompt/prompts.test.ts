@@ -19,10 +19,11 @@ test.each(Object.entries(emphasis()))("%s: states with their words' weights", (_
 
 test("a mean that is nothing but rounding gives no factor", () => {
   const data = Float32Array.of(1, -1, 2, -2, 0.5, -0.5, 3, -3);
-  const factorOf = (...weights: number[]) =>
-    a1111.emphasized([{ data, tokens: 4, width: 2 }], [{ ids: [1, 5, 6, 2], weights }], "Original").factor;
-  expect(factorOf(1, 1.3, 1, 1)).toBeNull();
-  expect(factorOf(1, 1, 1, 1)).toBe(1);
+  const read = (emphasis: a1111.Emphasis, ...weights: number[]) =>
+    a1111.emphasized([{ data, tokens: 4, width: 2 }], [{ ids: [1, 5, 6, 2], weights }], emphasis);
+  expect(read("Original", 1, 1.3, 1, 1)).toMatchObject({ factor: null, mayDivideBy0: true });
+  expect(read("Original", 1, 1, 1, 1)).toMatchObject({ factor: 1, mayDivideBy0: true });
+  expect(read("No norm", 1, 1.3, 1, 1)).toMatchObject({ factor: 1, mayDivideBy0: false });
 });
 
 test("ComfyUI on transformers 5 leaves Chinese characters in their words; before, each was one", () => {
