@@ -23,10 +23,7 @@ type Host = HostList["items"][number];
 export function HostsPage() {
   const { data, error, refetch } = useQuery({ queryKey: ["hosts"], queryFn: ({ signal }) => api.hosts(signal) });
   return (
-    <Page
-      title="Hosts"
-      lead="The UIs that make your pictures. Renoir reads what they save; it changes nothing in them."
-    >
+    <Page title="Hosts" lead="The UIs that make your pictures. Nothing in them is changed.">
       <Stack gap="lg">
         <ErrorNote error={error} onRetry={() => void refetch()} />
         {!data && !error && <Loader aria-label="Hosts are being looked for" />}

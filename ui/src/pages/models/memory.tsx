@@ -6,7 +6,7 @@ import { bytesText } from "../../components/amounts.ts";
 import { Card } from "../../components/card.tsx";
 
 const states: Record<EngineState["state"], string> = {
-  stopped: "No model was needed yet: the engine starts by itself.",
+  stopped: "No model is in memory; the engine starts when one is needed.",
   starting: "The engine is starting.",
   ready: "The engine is ready.",
 };
@@ -16,7 +16,8 @@ export function Memory({ models, engine }: { models: readonly Model[]; engine: E
   const share = (bytes: number) => (100 * bytes) / Math.max(1, residentBytes + freeBytes);
   const held = models.filter(({ memory }) => memory === "loaded");
   const known = held.reduce((sum, { residentBytes = 0 }) => sum + residentBytes, 0);
-  const said = `${bytesText(residentBytes)} used by the engine, ${bytesText(freeBytes)} free on this machine`;
+  const free = `${bytesText(freeBytes)} free on this machine`;
+  const said = residentBytes > 0 ? `${bytesText(residentBytes)} used by the engine, ${free}` : free;
   return (
     <Card
       title="Memory"

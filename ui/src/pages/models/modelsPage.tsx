@@ -12,7 +12,7 @@ import { AddModel } from "./addModel.tsx";
 import { Memory } from "./memory.tsx";
 import { ModelCard } from "./modelCard.tsx";
 
-const lead = "Rewards judge pictures, pipelines draw them. Both are files on this machine, read where they lie.";
+const lead = "Rewards judge pictures, pipelines draw them; both are files on this machine.";
 
 export function ModelsPage() {
   const { data, error, refetch } = useModels();

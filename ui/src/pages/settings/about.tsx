@@ -37,5 +37,7 @@ const factsOf = ({ version, uptimeSeconds, provider, engine, models, queue, even
   Memory: `${bytesText(engine.residentBytes)} in use, ${bytesText(engine.freeBytes)} free`,
   Models: models.length > 0 ? models.join(", ") : "none in memory",
   Queue: queue.running + queue.queued === 0 ? "empty" : `${queue.running} running, ${queue.queued} waiting`,
-  "Event loop": `half of the delays below ${eventLoop.p50Ms.toFixed(0)} ms, 99 % below ${eventLoop.p99Ms.toFixed(0)} ms, longest ${eventLoop.maxMs.toFixed(0)} ms`,
+  "Event loop": `${ms(eventLoop.p50Ms)} half of the time, ${ms(eventLoop.p99Ms)} at the 99th percentile, ${ms(eventLoop.maxMs)} at most`,
 });
+
+const ms = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;

@@ -29,8 +29,8 @@ export function LimitFields({ settings }: { settings: Settings }) {
 function RewardLimits({ reward, settings }: { reward: string; settings: Settings }) {
   const limits = limitsOf(settings, reward);
   const { save, saved, error } = useSaving();
-  const [weak, setWeak] = useDraft<number | string>(limits.weak);
-  const [great, setGreat] = useDraft<number | string>(limits.great);
+  const [weak, setWeak] = useDraft<number | string>(limits.weak, saved);
+  const [great, setGreat] = useDraft<number | string>(limits.great, saved);
   const problem = problemOf(weak, great) ?? error;
   const commit = () => {
     const next: Limits = { weak: Number(weak), great: Number(great) };

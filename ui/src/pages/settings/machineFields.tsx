@@ -10,7 +10,7 @@ const leaveOnEnter = ({ key, currentTarget }: KeyboardEvent<HTMLElement>) => key
 
 export function OutputField({ settings: { outputFolder } }: Field) {
   const { save, saved, error } = useSaving();
-  const [draft, setDraft] = useDraft(outputFolder);
+  const [draft, setDraft] = useDraft(outputFolder, saved);
   return (
     <TextInput
       label={
@@ -31,7 +31,7 @@ export function OutputField({ settings: { outputFolder } }: Field) {
 
 export function IdleField({ settings: { idleMinutes } }: Field) {
   const { save, saved, error } = useSaving();
-  const [draft, setDraft] = useDraft<number | string>(idleMinutes);
+  const [draft, setDraft] = useDraft<number | string>(idleMinutes, saved);
   const commit = () => draft !== "" && Number(draft) !== idleMinutes && save({ idleMinutes: Number(draft) });
   return (
     <NumberInput
@@ -72,7 +72,11 @@ export function ProviderField({ settings: { provider } }: Field) {
           <Saved saved={saved} />
         </>
       }
-      description="`renoir doctor` tries each of them on this machine"
+      description={
+        <>
+          <code>renoir doctor</code> tries each of them on this machine
+        </>
+      }
       data={[...providers]}
       allowDeselect={false}
       error={error}

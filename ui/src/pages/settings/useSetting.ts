@@ -29,9 +29,11 @@ export function useSaving(): Saving {
   };
 }
 
-/** What stands in a field until it is left: half a path or number is not to be saved. */
-export function useDraft<T>(value: T): [draft: T, setDraft: (draft: T) => void] {
-  const [draft, setDraft] = useState(value);
-  useEffect(() => setDraft(value), [value]);
-  return [draft, setDraft];
+/** What stands in a field until it is saved: half a path or number is not, and one that is refused stays to be mended. */
+export function useDraft<T>(value: T, saved: boolean): [shown: T, setDraft: (draft: T | undefined) => void] {
+  const [draft, setDraft] = useState<T>();
+  useEffect(() => {
+    if (saved) setDraft(undefined);
+  }, [saved]);
+  return [draft ?? value, setDraft];
 }
