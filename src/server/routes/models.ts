@@ -1,5 +1,6 @@
 // Models: which there are, and which of them are in memory.
 
+import { RequestError } from "../../errors.ts";
 import { sourceOf } from "../../scoring/sources.ts";
 import { removeStored } from "../../scoring/store.ts";
 import { addModel } from "../../tasks/models.ts";
