@@ -38,6 +38,7 @@ CREATE TABLE pictures (
   UNIQUE (folder, name)
 );
 CREATE INDEX picturesByFolder ON pictures (folderKey, folder);
+CREATE INDEX picturesByPlace ON pictures (place, folder);
 CREATE INDEX picturesByHash ON pictures (hash);
 CREATE INDEX picturesByDate ON pictures (place, modified, key);
 CREATE INDEX picturesByName ON pictures (place, nameOrder, key);
@@ -65,10 +66,11 @@ CREATE TABLE scores (
 CREATE TABLE ratings (
   picture INTEGER NOT NULL REFERENCES pictures (key) ON DELETE CASCADE,
   reward TEXT NOT NULL COLLATE NOCASE,
+  place TEXT NOT NULL,              -- the picture's, so that counts need no look at it
   score REAL NOT NULL,
   PRIMARY KEY (picture, reward)
 ) WITHOUT ROWID;
-CREATE INDEX ratingsByScore ON ratings (reward, score, picture);
+CREATE INDEX ratingsByScore ON ratings (reward, place, score, picture);
 
 -- Only the index: the words are those of pictures and infos.
 CREATE VIRTUAL TABLE words USING fts5 (
@@ -132,4 +134,7 @@ CREATE TABLE jobSteps (
 CREATE TABLE declined (picture TEXT PRIMARY KEY) WITHOUT ROWID;
 `;
 
-export const migrations: readonly string[] = [library, jobs];
+/** A cancel outlives the server that was asked for it. */
+const unwantedJobs = "ALTER TABLE jobs ADD COLUMN unwanted INTEGER NOT NULL DEFAULT 0";
+
+export const migrations: readonly string[] = [library, jobs, unwantedJobs];

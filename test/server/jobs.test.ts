@@ -183,7 +183,7 @@ test("new pictures are scored by one job however they arrive; what fails is not 
   expect(jobs.list().length).toBe(before + 1);
 });
 
-test("old jobs go with their files; one that ended the server three times is not begun again", async () => {
+test("old jobs go with their files; what was cancelled or ended the server three times is not begun again", async () => {
   const where = await mkdtemp(join(tmpdir(), "renoir-old-"));
   const stored = openDatabase(join(where, "library.db"));
   const table = new JobTable(stored);
@@ -200,6 +200,7 @@ test("old jobs go with their files; one that ended the server three times is not
   add("month", { state: "done", ended: now - 31 * 24 * 3_600_000 });
   for (let i = 0; i < 203; i++) add(`old ${i}`, { state: "done", ended: now });
   add("deadly", { state: "running", attempts: 3 });
+  add("unwanted", { state: "running", unwanted: true });
   await mkdir(join(where, "jobs", "old 0"), { recursive: true });
   const others = new Jobs({ home: where, database: stored, engine, library, settings, log: silentLog() });
   others.resume();
@@ -207,10 +208,11 @@ test("old jobs go with their files; one that ended the server three times is not
     state: "failed",
     error: { message: expect.stringContaining("3 times") },
   });
+  expect(others.get("unwanted").state).toBe("cancelled");
   while (existsSync(join(where, "jobs", "old 0"))) await new Promise((resolve) => setTimeout(resolve, 5));
   await others.close();
   const left = others.list().map(({ id }) => id);
-  expect([left.length, left[0], left.at(-1)]).toEqual([200, "deadly", "old 4"]);
+  expect([left.length, left[0], left.at(-1)]).toEqual([200, "unwanted", "old 5"]);
   stored.close();
   await rm(where, { recursive: true });
 });

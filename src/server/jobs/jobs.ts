@@ -137,7 +137,8 @@ export class Jobs extends EventEmitter<JobEvents> {
   /** After a restart: what waited waits, what worked goes on. */
   resume(): void {
     for (const job of this.#table.inState("running")) {
-      if (job.attempts < mostAttempts) this.#table.change(job.id, { state: "queued" });
+      if (job.unwanted) this.#end(job.id, "cancelled", { result: job.result });
+      else if (job.attempts < mostAttempts) this.#table.change(job.id, { state: "queued" });
       else this.#end(job.id, "failed", { result: job.result, error: endedTheServer });
     }
     void this.#prune();
@@ -151,6 +152,7 @@ export class Jobs extends EventEmitter<JobEvents> {
   async cancel(id: string): Promise<Job> {
     const active = this.#active.get(id);
     if (active) {
+      this.#table.change(id, { unwanted: true });
       active.controller.abort(new ConflictError("The job was cancelled."));
       await Promise.race([active.ended, soon(waitMs)]);
     } else if (this.#table.get(id).state === "queued") {

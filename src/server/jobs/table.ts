@@ -9,6 +9,8 @@ export interface StoredJob extends JobSummary {
   readonly client: string;
   readonly priority: number;
   readonly attempts: number;
+  /** Cancelled while it worked, which takes until the end of its step. */
+  readonly unwanted: boolean;
   /** The file that it begins with. */
   readonly picture: string | null;
   /** Where each kept picture is, by what it is in the job. */
@@ -32,6 +34,7 @@ export interface JobChange {
   readonly started?: number | null;
   readonly ended?: number | null;
   readonly attempts?: number;
+  readonly unwanted?: boolean;
   readonly title?: string;
   readonly notes?: readonly string[];
   readonly progress?: JobProgress | null;
@@ -48,6 +51,7 @@ interface Row {
   started: number | null;
   ended: number | null;
   attempts: number;
+  unwanted: number;
   title: string;
   client: string;
   priority: number;
@@ -61,7 +65,7 @@ interface Row {
   kept: string;
 }
 
-const plainColumns = new Set(["state", "started", "ended", "attempts", "title"]);
+const plainColumns = new Set(["state", "started", "ended", "attempts", "unwanted", "title"]);
 
 export class JobTable {
   readonly #database: Database;
@@ -174,12 +178,14 @@ function jobOf(row: Row): StoredJob {
     client: row.client,
     priority: row.priority,
     attempts: row.attempts,
+    unwanted: row.unwanted === 1,
     picture: row.picture,
     kept: JSON.parse(row.kept),
   };
 }
 
 /** What its users see of it. */
-export function summaryOf({ client: _, priority: __, attempts: ___, picture: ____, kept: _____, ...job }: StoredJob) {
-  return job satisfies JobSummary;
+export function summaryOf(stored: StoredJob): JobSummary {
+  const { client: _, priority: __, attempts: ___, unwanted: ____, picture: _____, kept: ______, ...job } = stored;
+  return job;
 }
