@@ -28,11 +28,13 @@ export class PictureList {
   #fetched = 0;
   #soon: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
+  readonly #fetchPage: typeof api.library;
   readonly #scored = new Map<string, LibraryItem["scores"]>();
   readonly #listeners = new Set<() => void>();
 
-  constructor(view: View) {
+  constructor(view: View, fetchPage: typeof api.library = api.library) {
     this.view = view;
+    this.#fetchPage = fetchPage;
   }
 
   subscribe = (listener: () => void) => {
@@ -79,23 +81,26 @@ export class PictureList {
     this.#show({ ...this.pictures, items });
   }
 
-  #run(): Promise<void> {
-    this.#running ??= this.#fetchOn().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+  /** One at a time; who comes while it goes on is served by it. */
+  async #run(): Promise<void> {
+    if (this.#hasWork()) this.#running ??= this.#fetchOn();
+    await this.#running;
   }
 
   async #fetchOn(): Promise<void> {
     try {
-      while (this.#stale || this.#lacks(this.pictures.items)) {
+      while (this.#hasWork()) {
         if (this.#stale) await this.#begin();
         else this.#show(await this.#goOn(this.pictures.items));
       }
     } catch (error) {
       this.#show({ ...this.pictures, error });
+    } finally {
+      this.#running = undefined;
     }
   }
+
+  #hasWork = () => this.#stale || this.#lacks(this.pictures.items);
 
   #lacks = (items: readonly LibraryItem[]) => this.#next !== null && items.length < this.#wanted;
 
@@ -117,7 +122,7 @@ export class PictureList {
 
   async #goOn(items: readonly LibraryItem[], cursor = this.#next): Promise<Pictures> {
     const limit = this.#wanted - items.length > PAGE ? FAR_PAGE : PAGE;
-    const page = await api.library({ ...this.view, cursor: cursor ?? undefined, limit });
+    const page = await this.#fetchPage({ ...this.view, cursor: cursor ?? undefined, limit });
     this.#next = page.next;
     return { items: [...items, ...page.items], total: page.total, error: undefined };
   }

@@ -117,7 +117,11 @@ function Shown(props: PictureActionsProps) {
         />
         <Group mt="xs" justify="space-between">
           <Group gap="xs">
-            {builtIn && <Badge variant="light">built-in demo</Badge>}
+            {builtIn && (
+              <Badge variant="default" tt="none">
+                built-in demo
+              </Badge>
+            )}
             {picture.host && (
               <Text size="sm" c="dimmed">
                 from {picture.host}
