@@ -3,14 +3,15 @@
 import { Button, Progress, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconDownload } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import type { JobProgress } from "../../../../src/server/api/jobs.ts";
+import type { JobProgress, JobSummary } from "../../../../src/server/api/jobs.ts";
 import type { Model } from "../../../../src/server/api/system.ts";
 import { api } from "../../api.ts";
 import { bytesText, duration } from "../../components/amounts.ts";
 import { Confirm } from "../../components/confirm.tsx";
-import { ErrorNote } from "../../components/errorNote.tsx";
 import { isAlive } from "../../components/jobsButton.tsx";
+import { Note } from "../../components/note.tsx";
 import { useRecent } from "../../components/recentJobs.tsx";
 import { useBusy } from "../../components/useBusy.ts";
 import { useJob } from "../../socket.ts";
@@ -18,7 +19,8 @@ import classes from "./modelCard.module.css";
 
 export function Download({ model: { name, license, source } }: { model: Model }) {
   const [opened, { open, close }] = useDisclosure();
-  const job = useRecent("pull").find(({ request }) => request.name === name);
+  const jobs = useRecent("pull").filter(({ request }) => request.name === name);
+  const [job] = jobs; // the newest
   if (job && isAlive(job)) return <Downloading id={job.id} name={name} />;
   return (
     <>
@@ -30,7 +32,7 @@ export function Download({ model: { name, license, source } }: { model: Model })
       >
         Download
       </Button>
-      <ErrorNote error={job?.error} />
+      {job?.error && <Failed error={job.error} jobs={jobs} name={name} />}
       <Confirm
         opened={opened}
         onClose={close}
@@ -49,6 +51,33 @@ export function Download({ model: { name, license, source } }: { model: Model })
         </Stack>
       </Confirm>
     </>
+  );
+}
+
+/** Stays until it is read, over reloads too: who started a long download may come back the next day. */
+function Failed({ error, jobs, name }: { error: JobSummary["error"]; jobs: readonly JobSummary[]; name: string }) {
+  const client = useQueryClient();
+  const [busy, run] = useBusy();
+  const dismiss = async () => {
+    await Promise.all(jobs.map(({ id }) => api.discardJob(id)));
+    await client.invalidateQueries({ queryKey: ["jobs"] });
+  };
+  return (
+    <Note tone="warning" title="The download failed">
+      <p>
+        {error?.message} {error?.hint}
+      </p>
+      <Button
+        size="xs"
+        variant="default"
+        mt="xs"
+        loading={busy}
+        aria-label={`Dismiss: the download of ${name} failed`}
+        onClick={() => run(dismiss)}
+      >
+        Dismiss
+      </Button>
+    </Note>
   );
 }
 
