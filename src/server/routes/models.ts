@@ -27,7 +27,8 @@ export const remove: Handler<"removeModel"> =
   (services) =>
   async ({ params }) => {
     const { models, engine, settings, home } = services;
-    const { name, memory } = await models.get(params.name!, engine);
+    const { name, memory, builtIn } = await models.get(params.name!, engine);
+    if (builtIn) throw new RequestError(`"${name}" is built in, and stays.`);
     if (memory !== "unloaded") await engine.unload(name);
     await removeStored(name, home);
     await settings.refresh();
