@@ -1,7 +1,7 @@
 // Generate: /generate is the form, /generate/JOB the form and what came of it.
 
 import { Loader, Stack } from "@mantine/core";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useLocation, useParams } from "wouter";
 import { Card } from "../../components/card.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
@@ -19,6 +19,7 @@ export function GeneratePage() {
   const { job: id } = useParams<{ job?: string }>();
   const [cameFor] = useState(id);
   const [, navigate] = useLocation();
+  const results = useRef<HTMLDivElement>(null);
   const { job, error } = useJob(id);
   const models = useModels();
   const settings = useSettings();
@@ -34,13 +35,16 @@ export function GeneratePage() {
               <GenerateForm
                 models={models.data.items}
                 initial={valuesFor(models.data.items, settings.data, job?.request)}
-                onStarted={(started) => navigate(`/generate/${started}`)}
+                onStarted={(started) => {
+                  navigate(`/generate/${started}`);
+                  results.current?.scrollIntoView({ block: "nearest" }); // on a phone they are below the form
+                }}
               />
             ) : (
               !models.error && <Loader aria-label="The models are being looked for" />
             )}
           </Card>
-          <div className={classes.results}>
+          <div className={classes.results} ref={results}>
             {job ? (
               <Results key={job.id} job={job} />
             ) : error ? (
