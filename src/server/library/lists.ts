@@ -10,10 +10,10 @@ import type {
   LibraryQuery,
 } from "../api/library.ts";
 import type { InfoReply } from "../api/pictures.ts";
+import type { Value } from "../database.ts";
 import { NotFoundError } from "../errors.ts";
 import { type Pictures, pathOf } from "./pictures.ts";
 import {
-  bucketOf,
   type Condition,
   conditions,
   FROM,
@@ -23,6 +23,7 @@ import {
   parseCursor,
   stretches,
   where,
+  whereRated,
 } from "./query.ts";
 
 interface ItemRow {
@@ -42,6 +43,16 @@ interface ItemRow {
   readonly prompt: string | null;
   readonly seed: string | null;
   readonly written: number;
+}
+
+interface Bin {
+  readonly bin: number | null;
+  readonly count: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly scored: number;
+  readonly great: number;
+  readonly weak: number;
 }
 
 const ITEM =
@@ -75,9 +86,10 @@ export class Lists {
     const judge = this.#judge(filter.reward);
     const parts = conditions(filter, judge);
     const found: Position[] = [];
-    for (const { from, order, value, ...bounds } of stretches(sort, after)) {
+    for (const { from, byRating, order, value, ...bounds } of stretches(sort, after)) {
       if (found.length >= limit) break;
-      const { sql, values } = where([...parts, bounds]);
+      const said = byRating ? parts.map((part) => ({ ...part, sql: part.rated ?? part.sql })) : parts;
+      const { sql, values } = where([...said, bounds]);
       found.push(
         ...this.#pictures.database.all<Position & Record<string, unknown>>(
           `SELECT p.key AS key, ${value} AS value FROM ${from} ${sql} ORDER BY ${order} LIMIT ?`,
@@ -135,16 +147,15 @@ export class Lists {
   }
 
   total(filter: LibraryFilter): number {
-    const { sql, values } = this.#where(filter);
     const judge = this.#judge(filter.reward);
-    return this.#counted(["total", sql, judge.reward, values], () => this.#count(judge, { sql, values }));
+    const parts = conditions(filter, judge);
+    return this.#counted(["total", judge, parts], () => this.#count(judge, parts));
   }
 
   histogram({ bins, ...filter }: LibraryFilter & { bins: number }): Histogram {
     const judge = this.#judge(filter.reward);
-    const condition = this.#where(filter);
-    const key = ["histogram", bins, judge, condition];
-    return this.#counted(key, () => this.#histogram(judge, condition, bins));
+    const parts = conditions(filter, judge);
+    return this.#counted(["histogram", bins, judge, parts], () => this.#histogram(judge, parts, bins));
   }
 
   facets(): Facets {
@@ -153,7 +164,7 @@ export class Lists {
       models: this.#names("model"),
       folders: this.#names("folder"),
       rewards: this.#pictures.database.all<Facets["rewards"][number]>(
-        "SELECT reward AS name, count(*) AS count FROM ratings r CROSS JOIN pictures p ON p.key = r.picture WHERE p.place = 'here' GROUP BY reward ORDER BY count DESC, name",
+        "SELECT reward AS name, count(*) AS count FROM ratings WHERE place = 'here' GROUP BY reward ORDER BY count DESC, name",
       ),
       total: this.total({}),
     }));
@@ -165,37 +176,39 @@ export class Lists {
     );
   }
 
-  #histogram(judge: Judge, condition: Condition, bins: number): Histogram {
-    const { database } = this.#pictures;
-    const scored = { sql: `${condition.sql} AND r.score IS NOT NULL`, values: condition.values };
-    const ends = database.get<{ low: number | null; high: number | null }>(
-      `SELECT min(r.score) AS low, max(r.score) AS high FROM ${FROM} ${scored.sql}`,
-      ...[judge.reward, ...scored.values],
+  /** The scores once, and from them all that is told of them. */
+  #histogram(judge: Judge, parts: readonly Condition[], bins: number): Histogram {
+    const { weak, great } = judge.limits;
+    const [from, values] = this.#ratings(judge, parts);
+    const rows = this.#pictures.database.all<Bin>(
+      `WITH s AS MATERIALIZED (SELECT r.score AS score ${from}),
+       ends AS MATERIALIZED (SELECT min(score) AS low, max(score) AS high, count(*) AS scored,
+         count(*) FILTER (WHERE score >= ?) AS great, count(*) FILTER (WHERE score < ? AND score < ?) AS weak FROM s)
+       SELECT low, high, scored, great, weak, count(score) AS count,
+         min(CAST((score - low) * ? / (high - low) AS INTEGER), ?) AS bin FROM ends LEFT JOIN s GROUP BY bin`,
+      ...[...values, great, weak, great, bins, bins - 1],
     );
-    const [from, to] = [ends?.low ?? 0, ends?.high ?? 0];
-    const width = to > from ? (to - from) / bins : 1;
-    const rows = database.all<{ bin: number; count: number }>(
-      `SELECT min(CAST((r.score - ?) / ? AS INTEGER), ?) AS bin, count(*) AS count FROM ${FROM} ${scored.sql} GROUP BY 1`,
-      ...[from, width, bins - 1, judge.reward, ...scored.values],
-    );
-    const counts = new Map(rows.map(({ bin, count }) => [bin, count]));
+    const { low, high, scored, great: best, weak: worst } = rows[0]!;
+    const counts = new Map(rows.map(({ bin, count }) => [bin ?? 0, count]));
     return {
       reward: this.#spelled(judge.reward),
-      from,
-      to,
+      from: low ?? 0,
+      to: high ?? 0,
       bins: Array.from({ length: bins }, (_, bin) => counts.get(bin) ?? 0),
-      buckets: this.#buckets(judge, condition),
+      buckets: {
+        great: best,
+        ok: scored - best - worst,
+        weak: worst,
+        unscored: this.#count(judge, parts) - scored,
+      },
     };
   }
 
-  #buckets(judge: Judge, condition: Condition): Histogram["buckets"] {
-    const names = ["great", "ok", "weak", "unscored"] as const;
-    const parts = names.map((name) => bucketOf(name, judge.limits));
-    const row = this.#pictures.database.get<Record<string, number>>(
-      `SELECT ${parts.map(({ sql }, i) => `count(*) FILTER (WHERE ${sql}) AS ${names[i]}`).join(", ")} FROM ${FROM} ${condition.sql}`,
-      ...[...parts.flatMap(({ values }) => values), judge.reward, ...condition.values],
-    )!;
-    return { great: row.great!, ok: row.ok!, weak: row.weak!, unscored: row.unscored! };
+  /** Where the judge's scores of the pictures stand that the conditions let through. */
+  #ratings(judge: Judge, parts: readonly Condition[]): [string, Value[]] {
+    const { sql, values } = whereRated(parts) ?? where([...parts, { sql: "r.score IS NOT NULL", values: [] }]);
+    const from = whereRated(parts) ? "ratings r" : FROM;
+    return [`FROM ${from} ${sql}`, [judge.reward, ...values]];
   }
 
   /** "ImageReward" for "imagereward", once a picture has such a score. */
@@ -207,16 +220,15 @@ export class Lists {
     return row?.reward ?? reward;
   }
 
-  #where(filter: LibraryFilter): Condition {
-    return where(conditions(filter, this.#judge(filter.reward)));
-  }
-
-  #count(judge: Judge, { sql, values }: Condition): number {
-    // Where nothing asks for the rating, the join would only cost.
-    const from = sql.includes("r.score") ? FROM : "pictures p";
-    const given = sql.includes("r.score") ? [judge.reward, ...values] : values;
-    return this.#pictures.database.get<{ count: number }>(`SELECT count(*) AS count FROM ${from} ${sql}`, ...given)!
-      .count;
+  #count(judge: Judge, parts: readonly Condition[]): number {
+    const count = (from: string, ...values: Value[]) =>
+      this.#pictures.database.get<{ count: number }>(`SELECT count(*) AS count FROM ${from}`, ...values)!.count;
+    const { sql, values } = where(parts);
+    // Where nothing asks for the rating, the join would only cost; where nothing else is asked, the pictures would.
+    if (!sql.includes("r.score")) return count(`pictures p ${sql}`, ...values);
+    const rated = whereRated(parts);
+    if (rated) return count(`ratings r ${rated.sql}`, judge.reward, ...rated.values);
+    return count(`${FROM} ${sql}`, judge.reward, ...values);
   }
 
   #counted<T>(key: unknown[], count: () => T): T {

@@ -35,6 +35,9 @@ export interface NewScore {
 
 const KNOWN = "key, id, place, folderKey, folder, name, bytes, modified, hash, pixels, prompt";
 
+const RATE =
+  "INSERT OR REPLACE INTO ratings (picture, reward, place, score) SELECT ?, ?, place, ? FROM pictures WHERE key = ?";
+
 /** The version of scores that a file told. */
 const FROM_FILE = "file";
 
@@ -170,12 +173,7 @@ export class Pictures {
           "INSERT OR REPLACE INTO scores (picture, reward, version, score, approximate, at) VALUES (?, ?, ?, ?, ?, ?)",
           ...[key, reward, version, score, approximate, at],
         );
-        this.database.run(
-          "INSERT OR REPLACE INTO ratings (picture, reward, score) VALUES (?, ?, ?)",
-          key,
-          reward,
-          score,
-        );
+        this.database.run(RATE, key, reward, score, key);
       }
       this.#markWritten(key);
     });
@@ -184,13 +182,12 @@ export class Pictures {
   /** What was found out of one picture holds of its copy. */
   copyScores(from: number, to: number): void {
     this.change(() => {
-      for (const table of ["scores", "ratings"]) {
-        const columns = table === "scores" ? "reward, version, score, approximate, at" : "reward, score";
-        this.database.run(
-          `INSERT OR REPLACE INTO ${table} (picture, ${columns}) SELECT ?, ${columns} FROM ${table} WHERE picture = ?`,
-          ...[to, from],
-        );
-      }
+      this.database.run(
+        `INSERT OR REPLACE INTO scores (picture, reward, version, score, approximate, at)
+         SELECT ?, reward, version, score, approximate, at FROM scores WHERE picture = ?`,
+        ...[to, from],
+      );
+      for (const [reward, score] of Object.entries(this.ratings(from))) this.database.run(RATE, to, reward, score, to);
       this.#markWritten(to);
     });
   }
@@ -212,6 +209,7 @@ export class Pictures {
     const names = Object.keys(columns);
     const sql = `UPDATE pictures SET ${names.map((name) => `${name} = ?`).join(", ")} WHERE key = ?`;
     this.database.run(sql, ...Object.values(columns), key);
+    if (columns.place) this.database.run("UPDATE ratings SET place = ? WHERE picture = ?", columns.place, key);
   }
 
   #describe(key: number, name: string, { info }: Facts): void {

@@ -23,13 +23,16 @@ export interface Judge {
 export interface Condition {
   readonly sql: string;
   readonly values: readonly Value[];
+  /** The same said of a rating alone, where that can be: counting ratings by their index is ten times as quick as looking at pictures. */
+  readonly rated?: string;
 }
 
 /** `p` is the picture's row, `r` its rating by the judge. */
 export const FROM = "pictures p LEFT JOIN ratings r ON r.picture = p.key AND r.reward = ?";
 
 export function conditions(filter: LibraryFilter, judge: Judge): Condition[] {
-  const place = { sql: `p.place = '${filter.rejected ? "rejected" : "here"}'`, values: [] };
+  const isPlace = `place = '${filter.rejected ? "rejected" : "here"}'`;
+  const place = { sql: `p.${isPlace}`, values: [], rated: `r.${isPlace}` };
   return [
     place,
     ...textConditions(filter.text),
@@ -49,6 +52,13 @@ export function where(parts: readonly Condition[]): Condition {
     sql: `WHERE ${parts.map(({ sql }) => `(${sql})`).join(" AND ")}`,
     values: parts.flatMap(({ values }) => values),
   };
+}
+
+/** Where only ratings need to be looked at; undefined where a picture must be. */
+export function whereRated(parts: readonly Condition[]): Condition | undefined {
+  if (parts.some(({ rated }) => rated === undefined)) return undefined;
+  const sql = ["r.reward = ?", ...parts.map(({ rated }) => rated)].map((part) => `(${part})`).join(" AND ");
+  return { sql: `WHERE ${sql}`, values: parts.flatMap(({ values }) => values) };
 }
 
 const given = <T>(value: T | undefined, of: (value: T) => Condition): Condition[] =>
@@ -94,11 +104,11 @@ const BUCKETS: Record<Bucket, (limits: Limits) => Condition> = {
   unscored: () => ({ sql: "r.score IS NULL", values: [] }),
 };
 
-export const bucketOf = (bucket: Bucket, limits: Limits): Condition => BUCKETS[bucket](limits);
-
 function bucketCondition(buckets: readonly Bucket[], limits: Limits): Condition {
-  const parts = buckets.map((bucket) => bucketOf(bucket, limits));
-  return { sql: parts.map(({ sql }) => `(${sql})`).join(" OR "), values: parts.flatMap(({ values }) => values) };
+  const parts = buckets.map((bucket) => BUCKETS[bucket](limits));
+  const sql = parts.map((part) => `(${part.sql})`).join(" OR ");
+  const rated = buckets.includes("unscored") ? {} : { rated: sql };
+  return { sql, values: parts.flatMap(({ values }) => values), ...rated };
 }
 
 /** An empty name stands for pictures that have none. */
@@ -147,6 +157,8 @@ export interface Position {
 /** A part of the list: first the pictures that have the value, then those without, in the order they were found. */
 export interface Stretch extends Condition {
   readonly from: string;
+  /** Whether ratings lead, and conditions that can be said of them should be. */
+  readonly byRating: boolean;
   readonly order: string;
   readonly value: string;
 }
@@ -164,6 +176,7 @@ export function stretches(sort: string, after: Position | undefined): Stretch[] 
       ? { sql: `(${column}, ${key}) ${beyond} (?, ?)`, values: [after.value, after.key] }
       : { sql: nullable ? `${column} IS NOT NULL` : "1", values: [] }),
     from,
+    byRating: byScore,
     order: `${column} ${direction}, ${key} ${direction}`,
     value: column,
   };
@@ -171,6 +184,7 @@ export function stretches(sort: string, after: Position | undefined): Stretch[] 
     sql: `${column} IS NULL${after && after.value === null ? ` AND p.key ${beyond} ?` : ""}`,
     values: after && after.value === null ? [after.key] : [],
     from: FROM,
+    byRating: false,
     order: `p.key ${direction}`,
     value: "NULL",
   };
