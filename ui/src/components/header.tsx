@@ -1,4 +1,4 @@
-import { ActionIcon, Drawer, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Drawer, Menu, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure, useMediaQuery } from "@mantine/hooks";
 import {
   IconAdjustments,
@@ -32,7 +32,7 @@ export function Header() {
   return (
     <>
       <header className={classes.header}>
-        {!wide && <Menu />}
+        {!wide && <PagesMenu />}
         <Link href="/" className={classes.brand} aria-label="Renoir, to the library">
           <img src="/icon.svg" alt="" width={26} height={26} />
           Renoir
@@ -45,7 +45,7 @@ export function Header() {
           <div className={classes.spacer} />
         )}
         <JobsButton />
-        <SchemeSwitch />
+        <SchemeMenu />
       </header>
       <ConnectionBanner />
     </>
@@ -66,7 +66,7 @@ function PlaceLink({ label, to, match, icon: Icon, onFollow }: (typeof places)[n
   );
 }
 
-function Menu() {
+function PagesMenu() {
   const [opened, { open, close }] = useDisclosure();
   return (
     <>
@@ -89,20 +89,27 @@ function Menu() {
   );
 }
 
-function SchemeSwitch() {
-  const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
-  const other = scheme === "dark" ? "light" : "dark";
-  const Icon = scheme === "dark" ? IconSun : IconMoon;
+const schemes = { auto: "As the system", light: "Light", dark: "Dark" };
+
+function SchemeMenu() {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const Icon = useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark" ? IconMoon : IconSun;
   return (
-    <ActionIcon
-      variant="subtle"
-      color="gray"
-      size="lg"
-      aria-label={`Switch to ${other} colours`}
-      onClick={() => setColorScheme(other)}
-    >
-      <Icon size={20} aria-hidden />
-    </ActionIcon>
+    <Menu position="bottom-end" shadow="md" withinPortal={false} withInitialFocusPlaceholder={false}>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Colours">
+          <Icon size={20} aria-hidden />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.RadioGroup value={colorScheme} onChange={(scheme) => setColorScheme(scheme as keyof typeof schemes)}>
+          {Object.entries(schemes).map(([scheme, label]) => (
+            <Menu.RadioItem key={scheme} value={scheme} closeMenuOnClick>
+              {label}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
+      </Menu.Dropdown>
+    </Menu>
   );
 }

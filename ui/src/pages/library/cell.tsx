@@ -5,6 +5,7 @@ import { VisuallyHidden } from "@mantine/core";
 import { IconCheck, IconFileCheck } from "@tabler/icons-react";
 import { memo } from "react";
 import type { LibraryItem } from "../../../../src/server/api/library.ts";
+import { DemoBadge } from "../../components/demoBadge.tsx";
 import { PictureFrame } from "../../components/pictureFrame.tsx";
 import { type Limits, ScoreBadge } from "../../components/scoreBadge.tsx";
 import classes from "./cell.module.css";
@@ -40,7 +41,7 @@ export const Cell = memo(function Cell({ item, index, column, side, selected, ta
       </div>
       <div className={classes.caption}>
         <span className={classes.prompt}>{item?.prompt ?? item?.name}</span>
-        {demo && <span className={classes.demo}>built-in demo</span>}
+        {demo && <DemoBadge />}
       </div>
     </div>
   );

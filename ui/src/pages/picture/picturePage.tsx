@@ -1,10 +1,12 @@
-import { ActionIcon, Badge, Button, Center, Group, Loader, Paper, Stack, Text } from "@mantine/core";
+import { ActionIcon, Button, Center, Group, Loader, Stack, Text } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { IconArrowLeft, IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams, useSearch } from "wouter";
 import { api } from "../../api.ts";
+import { Card } from "../../components/card.tsx";
+import { DemoBadge } from "../../components/demoBadge.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
 import { Page } from "../../components/page.tsx";
 import { PictureInfo } from "../../components/pictureInfo.tsx";
@@ -117,11 +119,7 @@ function Shown(props: PictureActionsProps) {
         />
         <Group mt="xs" justify="space-between">
           <Group gap="xs">
-            {builtIn && (
-              <Badge variant="default" tt="none">
-                built-in demo
-              </Badge>
-            )}
+            {builtIn && <DemoBadge />}
             {picture.host && (
               <Text size="sm" c="dimmed">
                 from {picture.host}
@@ -133,22 +131,16 @@ function Shown(props: PictureActionsProps) {
       </div>
       <Stack className={classes.facts} gap="md">
         <PictureActions {...props} />
-        <Panel>
+        <Card title="Scores">
           <Scores picture={picture} />
-        </Panel>
-        <Panel>
+        </Card>
+        <Card title="How it was made">
           <PictureInfo info={picture.info} />
-        </Panel>
-        <Panel>
+        </Card>
+        <Card title="File">
           <FileFacts picture={picture} />
-        </Panel>
+        </Card>
       </Stack>
     </div>
   );
 }
-
-const Panel = ({ children }: { children: React.ReactNode }) => (
-  <Paper withBorder p="md" bg="var(--surface)">
-    {children}
-  </Paper>
-);

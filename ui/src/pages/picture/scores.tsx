@@ -1,6 +1,8 @@
-import { Badge, Group, Stack, Text, Title } from "@mantine/core";
+import { Group, Stack, Text } from "@mantine/core";
 import type { LibraryPicture } from "../../../../src/server/api/library.ts";
+import { DemoBadge } from "../../components/demoBadge.tsx";
 import { formatScore, ScoreBadge } from "../../components/scoreBadge.tsx";
+import { Tag } from "../../components/tag.tsx";
 import { useIsDemo } from "../../queries.ts";
 
 const WRITTEN_DIGITS = 4; // as files hold them
@@ -10,9 +12,6 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
   const isDemo = useIsDemo();
   return (
     <Stack gap="xs">
-      <Title order={2} size="h4">
-        Scores
-      </Title>
       {allScores.length === 0 && (
         <Text size="sm" c="dimmed">
           Not scored yet. “Score” asks the rewards of the settings.
@@ -24,16 +23,8 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
             <Text fw={600}>{entry.reward}</Text>
             <ScoreBadge score={entry.score} reward={entry.reward} />
             <Mark inFile={info.scores[entry.reward]} score={entry.score} />
-            {isDemo(entry.reward) && (
-              <Badge variant="default" size="sm" tt="none">
-                built-in demo
-              </Badge>
-            )}
-            {entry.approximate && (
-              <Badge variant="default" size="sm" tt="none">
-                approximate
-              </Badge>
-            )}
+            {isDemo(entry.reward) && <DemoBadge />}
+            {entry.approximate && <Tag>approximate</Tag>}
           </Group>
           <Text size="xs" c="dimmed">
             {formatScore(entry.score, WRITTEN_DIGITS)},{" "}
@@ -49,9 +40,5 @@ export function Scores({ picture: { allScores, info } }: { picture: LibraryPictu
 function Mark({ inFile, score }: { inFile: number | undefined; score: number }) {
   if (inFile === undefined) return null;
   const same = inFile.toFixed(WRITTEN_DIGITS) === score.toFixed(WRITTEN_DIGITS);
-  return (
-    <Badge variant="default" size="sm" tt="none">
-      {same ? "in the file" : `in the file: ${formatScore(inFile, WRITTEN_DIGITS)}`}
-    </Badge>
-  );
+  return <Tag>{same ? "in the file" : `in the file: ${formatScore(inFile, WRITTEN_DIGITS)}`}</Tag>;
 }
