@@ -106,8 +106,14 @@ export class Database {
   }
 
   close(): void {
+    if (!this.#connection.open) return;
     this.#statements.clear();
-    if (this.#connection.open) this.#connection.close();
+    // libsql closes the file when its statements are collected, so that SQLite's own last checkpoint may never come.
+    try {
+      this.#connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } finally {
+      this.#connection.close();
+    }
   }
 }
 
