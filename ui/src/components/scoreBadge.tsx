@@ -1,5 +1,6 @@
 // A score in its bucket's colour, and with its bucket's mark, so that colour is not all that tells.
 
+import type { Scores } from "../../../src/server/api/common.ts";
 import type { Bucket } from "../../../src/server/api/library.ts";
 import type { Settings } from "../../../src/server/api/system.ts";
 import { useSettings } from "../queries.ts";
@@ -11,10 +12,13 @@ export type Limits = Settings["limits"][string];
 const usualLimits: Limits = { weak: 0, great: 1 };
 
 /** Rewards are named `ImageReward` where they scored and `imagereward` where they are asked for. */
-export function limitsOf(settings: Settings | undefined, reward: string): Limits {
-  const same = Object.entries(settings?.limits ?? {}).find(([name]) => name.toLowerCase() === reward.toLowerCase());
-  return same?.[1] ?? usualLimits;
-}
+const named = <T,>(values: Readonly<Record<string, T>> | undefined, reward: string): T | undefined =>
+  values?.[reward] ?? Object.entries(values ?? {}).find(([name]) => name.toLowerCase() === reward.toLowerCase())?.[1];
+
+export const limitsOf = (settings: Settings | undefined, reward: string): Limits =>
+  named(settings?.limits, reward) ?? usualLimits;
+
+export const scoreOf = (scores: Scores, reward: string): number | undefined => named(scores, reward);
 
 export function bucketOf(score: number | undefined, { weak, great }: Limits): Bucket {
   if (score === undefined) return "unscored";

@@ -7,7 +7,7 @@ import { memo } from "react";
 import type { LibraryItem } from "../../../../src/server/api/library.ts";
 import { DemoBadge } from "../../components/demoBadge.tsx";
 import { PictureFrame } from "../../components/pictureFrame.tsx";
-import { type Limits, ScoreBadge } from "../../components/scoreBadge.tsx";
+import { type Limits, ScoreBadge, scoreOf } from "../../components/scoreBadge.tsx";
 import classes from "./cell.module.css";
 
 export interface CellProps {
@@ -57,7 +57,7 @@ function Thumbnail({ item, reward, limits }: Shown & { item: LibraryItem }) {
         <IconCheck size={16} stroke={3} />
       </span>
       <span className={classes.badges}>
-        <ScoreBadge score={item.scores[reward]} reward={reward} limits={limits} />
+        <ScoreBadge score={scoreOf(item.scores, reward)} reward={reward} limits={limits} />
         {item.written && (
           <span className={classes.written} title="The scores stand in the file">
             <IconFileCheck size={16} aria-hidden />

@@ -36,7 +36,7 @@ export function Filters({ view, onView, reward, spread, facets, limits, onLimits
     <Stack gap="md">
       <Select
         label="Score by"
-        data={(facets?.rewards ?? []).map(({ name }) => ({
+        data={rewardsOf(facets, reward).map((name) => ({
           value: name,
           label: isDemo(name) ? `${name} (built-in demo)` : name,
         }))}
@@ -81,6 +81,12 @@ export function Filters({ view, onView, reward, spread, facets, limits, onLimits
       </Button>
     </Stack>
   );
+}
+
+/** Those that have scored, and the one that is about to. */
+function rewardsOf(facets: Facets | undefined, reward: string): string[] {
+  const names = facets?.rewards.map(({ name }) => name) ?? [];
+  return names.includes(reward) || reward === "" ? names : [...names, reward];
 }
 
 type Part = Pick<FiltersProps, "view" | "onView">;

@@ -22,6 +22,8 @@ import { Tools } from "./tools.tsx";
 import { refreshLibrary, usePictures } from "./usePictures.ts";
 import { isFiltered, readView, type View, withSearch, writeView } from "./view.ts";
 
+const none: readonly string[] = [];
+
 export function LibraryPage() {
   const [view, setView] = useView();
   const [selection, setSelection] = useState(nothing);
@@ -114,13 +116,14 @@ function Results({ filters, selection, onSelect, onAdd }: ResultsProps) {
   const { list, items, total, error } = usePictures(view);
   const folders = useFolders();
   const builtIn = (folders ?? []).filter((folder) => folder.builtIn).map(({ path }) => path);
+  const onlyDemo = folders?.length === builtIn.length && !isFiltered(view); // then once is enough to say so
   const want = useCallback((upTo: number) => void list.want(upTo), [list]);
   const chosen = { view, list, items, total: total ?? 0, selection, onSelect };
   return (
     <section aria-label="Pictures of the library" className={classes.results}>
       <Tools view={view} onView={onView} total={total} onSelect={onSelect} />
       <ErrorNote error={error} onRetry={() => list.refresh()} />
-      {folders?.length === builtIn.length && !isFiltered(view) && <DemoNotice onAdd={onAdd} />}
+      {onlyDemo && <DemoNotice onAdd={onAdd} />}
       {total === 0 && (
         <EmptyState
           icon={<IconPhotoSearch size={40} aria-hidden />}
@@ -134,7 +137,7 @@ function Results({ filters, selection, onSelect, onAdd }: ResultsProps) {
           total={total ?? 0}
           reward={reward}
           limits={limits}
-          demoFolders={builtIn}
+          demoFolders={onlyDemo ? none : builtIn}
           selection={selection}
           onSelect={onSelect}
           onOpen={({ id }) => navigate(withSearch(`/picture/${id}`, view))}
