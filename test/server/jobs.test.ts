@@ -120,7 +120,7 @@ test("a generate and a refine of its picture: steps with previews, before and af
   expect(refined.result!.scores!.before.Shapes).toBeCloseTo(made.result!.pictures![0]!.scores!.Shapes!, 4);
   expect(await readFile(jobs.picture(refining.id, "before.png"))).toBeTruthy();
 
-  const kept = await jobs.keep(refining.id);
+  const [kept] = await Promise.all([jobs.keep(refining.id), jobs.keep(refining.id)]);
   await jobs.keep(refining.id);
   expect(kept.result!.kept).toEqual({ path: join(home, "fox-refined.png"), id: "fox-refined.png" });
   expect(existsSync(join(home, "fox-refined-2.png"))).toBe(false);
@@ -151,6 +151,9 @@ test("infotext alone is refined; cancelled, it has the best so far; what waited 
     scores: { after: { Shapes: expect.any(Number) } },
   });
   const { request, notes } = await until(waiting.id, "done");
+  const kept = await jobs.keep(waiting.id);
+  const place = join(settings.get().outputFolder, `${request.seed}-refined.png`);
+  expect(kept.result!.kept).toEqual({ path: place, id: basename(place) });
   expect(request.seed).toMatch(/^\d+$/);
   expect(notes).not.toContainEqual(expect.stringContaining("--"));
 });
@@ -166,12 +169,12 @@ test("what can not be done is told: at once where the request is wrong, by the j
 });
 
 test("new pictures are scored by one job however they arrive; what fails is not tried again unasked; scores are written where wanted", async () => {
-  await settings.change({ scoreNew: true, writeNew: true });
   const made = await jobs.start("generate", { prompt, count: 3, seed: "1" });
   await until(made.id, "done");
   const before = jobs.list().length;
   library.files.clear();
   library.scores.clear();
+  await settings.change({ scoreNew: true, writeNew: true });
   for (const index of [0, 1, 2]) library.add(jobs.picture(made.id, `${index}.png`));
   library.add(join(home, "not there.png"));
   const [job] = await new Promise<[Job]>((resolve) => jobs.once("done", (job) => resolve([job])));

@@ -4,8 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, rename, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { RequestError } from "../../errors.ts";
 import { parseRewardNames, sameCheckpoint } from "../../scoring/rewardName.ts";
 import { randomSeed } from "../../tasks/making.ts";
@@ -16,7 +16,7 @@ import type { Database } from "../database.ts";
 import { BusyError, ConflictError, NotFoundError, replyOf, toRenoirError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { ActiveJob } from "./activeJob.ts";
-import { keepPicture, nameOf, type Which } from "./keeping.ts";
+import { keepPicture, nameOf, takeIn, type Which } from "./keeping.ts";
 import { endsWhenTold, kinds, titleOf } from "./kinds.ts";
 import { Lanes } from "./lanes.ts";
 import { idsFile } from "./libraryJobs.ts";
@@ -56,6 +56,8 @@ const mostAttempts = 3;
 const kept = { jobs: 200, ms: 30 * 24 * 3_600_000 } as const;
 /** Of one client. */
 const mostWaiting = 100;
+/** A folder is there before its job is. */
+const strayMs = 3_600_000;
 /** How long cancelling and closing wait for the work to end. */
 const waitMs = 1_500;
 
@@ -66,6 +68,7 @@ export class Jobs extends EventEmitter<JobEvents> {
   readonly #lanes = new Lanes();
   readonly #active = new Map<string, ActiveJob>();
   readonly #newPictures: NewPictures;
+  readonly #keeping = new Map<string, Promise<void>>();
   #isClosing = false;
 
   constructor({ database, log, ...services }: JobsOptions) {
@@ -142,6 +145,7 @@ export class Jobs extends EventEmitter<JobEvents> {
       else this.#end(job.id, "failed", { result: job.result, error: endedTheServer });
     }
     void this.#prune();
+    void this.#removeStrays();
     this.#newPictures.look();
     this.#pump();
   }
@@ -161,13 +165,22 @@ export class Jobs extends EventEmitter<JobEvents> {
     return this.get(id);
   }
 
+  /** Once, however often it is asked for. */
   async keep(id: string, which: Which = {}): Promise<Job> {
+    const name = nameOf(this.#table.get(id), which);
+    const key = `${id} ${name}`;
+    const keeping = this.#keeping.get(key) ?? this.#keep(id, name, which).finally(() => this.#keeping.delete(key));
+    this.#keeping.set(key, keeping);
+    await keeping;
+    return this.get(id);
+  }
+
+  async #keep(id: string, name: string, which: Which): Promise<void> {
     const job = this.#table.get(id);
-    const name = nameOf(job, which);
     const before = job.kept[name];
-    if (before && existsSync(before.path)) return this.get(id); // asked for twice
+    if (before && existsSync(before.path)) return;
     const path = await keepPicture(job, which, this.#folder(id), this.#services);
-    const added = await this.#takeIn(path).catch((error: Error) => {
+    const added = await takeIn(path, this.#services).catch((error: Error) => {
       this.#log.info(`${path} is kept, but not in the library: ${error.message}`);
       return undefined;
     });
@@ -179,18 +192,6 @@ export class Jobs extends EventEmitter<JobEvents> {
     const told = { ...result!, kept: where, ...(pictures && { pictures }) };
     this.#table.change(id, { kept: { ...kept, [name]: where }, result: told });
     this.#changed(id);
-    return this.get(id);
-  }
-
-  /** The output folder joins the library with the first picture that is kept in it. */
-  async #takeIn(path: string): Promise<string> {
-    const { library, settings } = this.#services;
-    const folder = dirname(path);
-    return library.addFile(path).catch(async (error: Error) => {
-      if (folder !== resolve(settings.get().outputFolder)) throw error;
-      await library.addFolder(folder);
-      return library.addFile(path);
-    });
   }
 
   /** Forgets it and what it made; what was kept stays. */
@@ -319,7 +320,17 @@ export class Jobs extends EventEmitter<JobEvents> {
     await rm(this.#folder(id), { recursive: true, force: true });
   }
 
-  /** Old jobs, and folders of jobs that are not known. */
+  /** Folders of jobs that were never made: the server was killed while a picture came in. */
+  async #removeStrays(): Promise<void> {
+    const known = new Set(this.#table.list().map(({ id }) => id));
+    const folders = await readdir(this.#folder("")).catch(() => []);
+    for (const folder of folders.filter((id) => !known.has(id)).map((id) => this.#folder(id))) {
+      const { mtimeMs } = await stat(folder);
+      if (Date.now() - mtimeMs > strayMs) await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Old jobs. */
   async #prune(): Promise<void> {
     const jobs = this.#table.list();
     const old = jobs

@@ -2,7 +2,7 @@
 
 import { constants } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
-import { dirname, join, parse } from "node:path";
+import { dirname, join, parse, resolve } from "node:path";
 import { freeName, slug } from "../../tasks/writeWhole.ts";
 import type { GenerateRequest, RefineRequest } from "../api/jobs.ts";
 import { pictureFile, resultFile } from "../engine/jobFolder.ts";
@@ -44,6 +44,17 @@ export async function keepPicture(
       if (code === "ENOENT") throw new NotFoundError(`The job ${job.id} has no such picture.`, { cause: error });
       if (code !== "EEXIST") throw error; // else somebody took the name meanwhile
     }
+  }
+}
+
+/** Its id in the library, which the output folder joins with the first picture that is kept in it. */
+export async function takeIn(path: string, { library, settings }: JobServices): Promise<string> {
+  try {
+    return await library.addFile(path);
+  } catch (error) {
+    if (dirname(path) !== resolve(settings.get().outputFolder)) throw error;
+    await library.addFolder(dirname(path));
+    return await library.addFile(path);
   }
 }
 

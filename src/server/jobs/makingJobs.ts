@@ -33,10 +33,13 @@ export const refineWorkOf = ({ job, folder }: Pick<Running, "job" | "folder">) =
   };
 };
 
+const opening = "Opening the model";
+
 export const refineJob: Kind = async (running) => {
   const { job, services, signal, lastStep } = running;
   const { id, client } = job;
   const work = refineWorkOf(running);
+  running.progress({ done: lastStep + 1, total: work.iterations, unit: "steps", message: opening });
   const { failure, ...result } = await services.engine.refine(
     { ...work, after: lastStep },
     {
@@ -68,6 +71,7 @@ export const generateJob: Kind = async (running) => {
   const request = job.request as unknown as GenerateRequest;
   const { count, rewards } = request;
   const work = { flags: flagsOf(request), folder, count, rewards, from: lastStep + 1 };
+  running.progress({ done: lastStep + 1, total: count, unit: "pictures", message: opening });
   const onPiece = ({ index, scores, preview, ms }: GeneratePiece) => {
     const shown = { step: index, ms, ...(scores && { rewards: scores }), preview: previewAddress(job.id, index) };
     running.step(shown, preview);

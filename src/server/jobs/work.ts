@@ -18,6 +18,7 @@ export interface JobLibrary extends EventEmitter {
   wanting(rewards: string[], options: { ids?: string[]; again?: boolean }): string[];
   recordScores(id: string, entries: { reward: string; score: number; version: string; approximate: boolean }[]): void;
   fileOf(id: string): string;
+  /** Its id; it throws outside of the library's folders. */
   addFile(path: string): Promise<string>;
   addFolder(path: string): Promise<void>;
   change(change: LibraryChange): Promise<ChangeReply>;
