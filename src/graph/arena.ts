@@ -17,6 +17,8 @@ export interface Chunk {
 }
 
 interface Region {
+  /** Regions are numbered as they come; the system gives each a lower address than the last. */
+  readonly number: number;
   /** How far it has ever been written: pages beyond are not resident. */
   touched: number;
 }
@@ -24,6 +26,7 @@ interface Region {
 export class Arena {
   readonly #free = new Set<Chunk>();
   #nextRegion = firstRegion;
+  #regions = 0;
   /** Bytes that have ever been written. */
   resident = 0;
 
@@ -52,10 +55,10 @@ export class Arena {
     this.#free.add(whole);
   }
 
-  /** The smallest that suffices, of those of one size the first. */
+  /** The smallest that suffices, of those of one size the one at the lowest address. */
   #bestFit(size: number): Chunk | undefined {
     let best: Chunk | undefined;
-    for (const chunk of this.#free) if (chunk.size >= size && (!best || chunk.size < best.size)) best = chunk;
+    for (const chunk of this.#free) if (chunk.size >= size && (!best || before(chunk, best))) best = chunk;
     return best;
   }
 
@@ -63,7 +66,7 @@ export class Arena {
     const grown = size > this.#nextRegion;
     while (size > this.#nextRegion) this.#nextRegion *= 2;
     const chunk: Chunk = {
-      region: { touched: 0 },
+      region: { number: this.#regions++, touched: 0 },
       start: 0,
       size: this.#nextRegion,
       free: true,
@@ -92,3 +95,6 @@ export class Arena {
     if (second.after) second.after.before = first;
   }
 }
+
+const before = (a: Chunk, b: Chunk): boolean =>
+  (a.size - b.size || b.region.number - a.region.number || a.start - b.start) < 0;

@@ -4,6 +4,7 @@ export { chooseDType } from "./chooseDType.ts";
 export { gradients, pullBack } from "./gradient.ts";
 export { float16Bits, roundHalfEven } from "./half.ts";
 export { bytesOf, type MemoryNeed, memoryOf } from "./memory.ts";
+export * from "./ops/activation.ts";
 export * from "./ops/convolution.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/linear.ts";

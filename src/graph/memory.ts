@@ -220,16 +220,31 @@ function activationsOf(graph: Graph): number {
     ending.set(buffer.last, (ending.get(buffer.last) ?? new Set()).add(buffer));
   }
   const arena = new Arena();
-  for (const [at, step] of graph.steps.entries()) {
-    for (const output of step.node.outputs) {
+  for (let run = 0; run < 3; run++) runIn(arena, graph, buffers, ending); // what a run leaves free may not suit the next
+  return arena.resident;
+}
+
+function runIn(
+  arena: Arena,
+  { steps }: Graph,
+  buffers: ReadonlyMap<Tensor, Buffer>,
+  ending: ReadonlyMap<number, ReadonlySet<Buffer>>,
+): void {
+  for (const [at, { node }] of steps.entries()) {
+    for (const output of node.outputs) {
       const buffer = buffers.get(output)!;
       buffer.chunk ??= arena.allocate(buffer.bytes);
     }
-    const workspace = workspaceOf(step.node);
+    const workspace = workspaceOf(node);
     if (workspace > 0) arena.release(arena.allocate(workspace));
-    for (const { chunk } of ending.get(at) ?? []) if (chunk) arena.release(chunk);
+    for (const buffer of ending.get(at) ?? []) letGo(arena, buffer);
   }
-  return arena.resident;
+  for (const buffer of new Set(buffers.values())) letGo(arena, buffer); // the outputs
+}
+
+function letGo(arena: Arena, buffer: Buffer): void {
+  if (buffer.chunk) arena.release(buffer.chunk);
+  buffer.chunk = undefined;
 }
 
 /** What an op needs beside its inputs and outputs (conv_transpose.cc; MlasConvPrepare in mlas/lib/convolve.cpp). */

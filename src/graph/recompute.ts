@@ -18,37 +18,40 @@ export function recomputed(f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor
   const aliases = inputs.map((x) => identity(x)); // so that it can be told what f made of them
   const inside = f(...aliases);
   const others = usedBeside(f, aliases, inside);
-  const outputs: Tensor[] = [];
-  const node: Node = {
-    type: "Identity",
-    inputs: [inside, ...inputs, ...others],
-    outputs,
-    lowering: { operands: 1 },
-    backward([dy], wanted) {
-      const again = inputs.map((x) => tied(x, dy!));
-      const sources = [...again, ...others];
-      const wrt = sources.filter((_, i) => wanted[i + 1]);
-      const dxs = pullBack(f(...again), dy!, wrt, new Set(sources));
-      return [null, ...wanted.slice(1).map((each) => (each ? dxs.shift()! : null))]; // nothing flows through the first pass
-    },
-  };
-  outputs.push({ shape: inside.shape, dtype: inside.dtype, origin: { kind: "node", node, output: 0 } });
-  return outputs[0]!;
+  return withGradient(inside, [...inputs, ...others], (dy, wanted) => {
+    const again = inputs.map((x) => tied(x, dy));
+    const sources = [...again, ...others];
+    const wrt = sources.filter((_, i) => wanted[i]);
+    const dxs = pullBack(f(...again), dy, wrt, new Set(sources));
+    return wanted.map((each) => (each ? dxs.shift()! : null)); // nothing flows through the first pass
+  });
 }
 
 /** `value`, whose gradient is taken as that of f(...inputs): the same value in a form that leads back better. */
-export function differentiatedAs(value: Tensor, f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+export const differentiatedAs = (value: Tensor, f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor =>
+  withGradient(value, inputs, (dy, wanted) => {
+    const dxs = pullBack(
+      f(...inputs),
+      dy,
+      inputs.filter((_, i) => wanted[i]),
+      new Set(inputs),
+    );
+    return wanted.map((each) => (each ? dxs.shift()! : null));
+  });
+
+/** `value`, with a rule of its own for its gradients by `inputs`. */
+export function withGradient(
+  value: Tensor,
+  inputs: readonly Tensor[],
+  rule: (dy: Tensor, wanted: readonly boolean[]) => readonly (Tensor | null)[],
+): Tensor {
   const outputs: Tensor[] = [];
   const node: Node = {
     type: "Identity",
     inputs: [value, ...inputs],
     outputs,
     lowering: { operands: 1 },
-    backward([dy], wanted) {
-      const wrt = inputs.filter((_, i) => wanted[i + 1]);
-      const dxs = pullBack(f(...inputs), dy!, wrt, new Set(inputs));
-      return [null, ...wanted.slice(1).map((each) => (each ? dxs.shift()! : null))];
-    },
+    backward: ([dy], wanted) => [null, ...rule(dy!, wanted.slice(1))],
   };
   outputs.push({ shape: value.shape, dtype: value.dtype, origin: { kind: "node", node, output: 0 } });
   return outputs[0]!;
@@ -73,7 +76,7 @@ const isOutside = ({ origin }: Tensor, shared: ReadonlySet<Node>): boolean =>
  * x + 0 · dy[0]: x, but not before dy is there. Without that dependency the runtime's elimination of common subexpressions
  * merges the second pass with the first, and everything is kept after all; with that optimiser off it runs too early.
  */
-function tied(x: Tensor, dy: Tensor): Tensor {
+export function tied(x: Tensor, dy: Tensor): Tensor {
   if (x.dtype !== dy.dtype) return x; // ids, masks: nothing flows to them
   return add(x, mul(slice(reshape(dy, [-1]), 0, 0, 1), 0));
 }

@@ -152,6 +152,7 @@ const cases: Record<string, Case> = {
     shapes: [[1, 3, 4, 5], [3, 2, 3, 3], [2]],
   },
   pad2d: { f: (x) => mul(ops.pad2d(x, 0, 1, 2, 0), ramp([1, 1, 3, 5])), shapes: [[1, 1, 2, 3]] },
+  upsampledConv2d: { f: (x, w, b) => ops.upsampledConv2d(x, w, b), shapes: [[1, 2, 2, 3], [3, 2, 3, 3], [3]] }, // larger maps: its own test
   upsampleNearest: { f: (x) => mul(ops.upsampleNearest(x, 2), ramp([1, 2, 4, 6])), shapes: [[1, 2, 2, 3]] },
 };
 

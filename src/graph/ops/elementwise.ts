@@ -157,8 +157,5 @@ export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : conv
 /** x Φ(x), by the error function as BERT, timm and ViT-H have it; not the tanh form. */
 export const gelu = (x: Tensor): Tensor => mul(mul(x, add(erf(div(x, Math.SQRT2)), 1)), 0.5); // the form that the runtime fuses
 
-/** x sigmoid(x) */
-export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
-
 /** x sigmoid(1.702 x), the form of OpenAI's CLIP */
 export const quickGelu = (x: Tensor): Tensor => mul(x, sigmoid(mul(x, 1.702)));
