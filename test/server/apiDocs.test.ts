@@ -22,7 +22,10 @@ beforeAll(async () => {
   await writeFile(join(folder, "circle.png"), await picture("red", "a red circle"));
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
   server = await startServer({ port: 0, home: await freshFolder(), demo: null, folders: [folder] });
-  await server.services.library.scan();
+  const { library } = server.services;
+  const scored = new Promise((resolve) => library.once("scored", resolve)); // unasked, as new pictures are
+  await library.scan();
+  await scored;
 }, 60_000);
 afterAll(() => server?.close());
 
