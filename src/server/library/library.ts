@@ -196,11 +196,12 @@ export class Library extends EventEmitter<Events> {
     return this.#folders.within(path);
   }
 
-  /** Of a file that was taken from under us, or replaced by a link, nothing is shown. */
+  /** Of an unplugged disk's pictures there are those that were made before. */
   async thumbnail(id: string): Promise<{ path: string }> {
     const file = this.fileOf(id);
     const { pixels } = this.#pictures.byId(id)!;
-    return { path: await this.#thumbnails.of(await this.within(file), pixels) };
+    const made = await this.#thumbnails.made(pixels);
+    return { path: made ?? (await this.#thumbnails.of(await this.within(file), pixels)) };
   }
 
   // -- scores --------------------------------------------------------------------------------------------------------

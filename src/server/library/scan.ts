@@ -191,7 +191,7 @@ export class Scan {
       const row = known.get(name);
       this.counts.files += 1;
       if (facts instanceof Error) {
-        if ((facts as NodeJS.ErrnoException).code !== "ENOENT") this.#failed(join(folder, name), facts.message);
+        this.#unseen(join(folder, name), facts);
         continue;
       }
       if (row) seen.add(row.key);
@@ -201,6 +201,12 @@ export class Scan {
     }
     this.#tell();
     await breathe();
+  }
+
+  /** A file that went between two looks is no failure; one whose name is no UTF-8 seems to be gone, but is only out of Node's reach. */
+  #unseen(path: string, error: NodeJS.ErrnoException): void {
+    if (error.code !== "ENOENT") this.#failed(path, error.message);
+    else if (path.includes("\ufffd")) this.#failed(path, "its name is no UTF-8; rename it.");
   }
 
   /** Also brings back what was absent, such as a disk's pictures. */

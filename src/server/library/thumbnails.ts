@@ -39,15 +39,24 @@ export class Thumbnails {
     return making;
   }
 
-  async #find(file: string, pixels: string): Promise<string> {
-    const path = join(this.#folder, pixels.slice(0, 2), `${pixels}.webp`);
-    const now = new Date();
-    const isThere = await utimes(path, now, now).then(
-      () => true,
-      () => false,
+  /** One that was made before, even if the picture's own file is not to be had now. */
+  async made(pixels: string): Promise<string | undefined> {
+    const path = this.#pathOf(pixels);
+    const now = new Date(); // used now: the longest unused go first
+    return await utimes(path, now, now).then(
+      () => path,
+      () => undefined,
     );
-    if (!isThere) await this.#inTurn(() => this.#make(file, path));
+  }
+
+  async #find(file: string, pixels: string): Promise<string> {
+    const path = this.#pathOf(pixels);
+    if ((await this.made(pixels)) === undefined) await this.#inTurn(() => this.#make(file, path));
     return path;
+  }
+
+  #pathOf(pixels: string): string {
+    return join(this.#folder, pixels.slice(0, 2), `${pixels}.webp`);
   }
 
   async #make(file: string, path: string): Promise<void> {

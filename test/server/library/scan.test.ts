@@ -119,10 +119,13 @@ test("a deleted file's picture goes, and comes back with its scores when the fil
 test("a folder that is not there loses nothing", async () => {
   await picture(join(at.folder, "a.png"));
   await at.library.scan();
+  const { id } = at.library.page(query()).items[0]!;
+  const thumbnail = await at.library.thumbnail(id);
   await rename(at.folder, `${at.folder}-unplugged`);
   expect(await at.library.scan()).toMatchObject({ gone: 0 });
   expect(at.library.folders()).toMatchObject([{ path: at.folder, pictures: 1, available: false }]);
   expect(names()).toEqual(["a.png"]);
+  expect(await at.library.thumbnail(id)).toEqual(thumbnail);
   await rename(`${at.folder}-unplugged`, at.folder);
   expect(await at.library.scan()).toMatchObject({ added: 0, gone: 0 });
   expect(at.library.folders()).toMatchObject([{ available: true }]);
@@ -178,6 +181,13 @@ test("names of any letters are found again: newlines, four-byte signs, quotes", 
   expect(at.library.page(query({ text: "日本" })).items.map(({ name }) => name)).toEqual(["日本.png"]);
   expect(at.library.page(query({ text: "🦊" })).items.map(({ name }) => name)).toEqual(["🦊 füchse.png"]);
   expect(await at.library.scan()).toMatchObject({ added: 0, gone: 0, moved: 0 });
+});
+
+test.runIf(process.platform === "linux")("a name that is no UTF-8 is told, and the others are taken", async () => {
+  const file = await picture(join(at.folder, "a.png"));
+  const name = Buffer.concat([Buffer.from(`${at.folder}/`), Buffer.from([0xff, 0xfe]), Buffer.from(".png")]);
+  await copyFile(file, name);
+  expect(await at.library.scan()).toMatchObject({ added: 1, failed: 1 });
 });
 
 test("a cancelled scan keeps what it has found", async () => {
