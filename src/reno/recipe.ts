@@ -2,6 +2,7 @@
 
 import { RequestError } from "../errors.ts";
 import type { ImageMetadata } from "../metadata/index.ts";
+import type { JsonObject } from "../metadata/json.ts";
 import { a1111Recipe } from "./hosts/a1111.ts";
 import { comfyRecipe } from "./hosts/comfyui.ts";
 import { fitted } from "./hosts/fit.ts";
@@ -19,7 +20,7 @@ const likeA1111 = new Set(["a1111", "forge"]);
 export function recipeOf(metadata: ImageMetadata, options: RecipeOptions = {}): Recipe {
   const { host, settings } = metadata;
   if (/^Renoir/i.test(String(settings.Version ?? ""))) return renoirRecipe(metadata, options);
-  if (metadata.graph) return comfyRecipe(metadata, metadata.graph, options);
+  if (metadata.graph) return graphRecipe(metadata, metadata.graph, options);
   if (host !== null && likeA1111.has(host)) return a1111Recipe(metadata, options);
   if (host === null) {
     throw new RequestError("The file says nothing about how the picture was made.", {
@@ -33,6 +34,16 @@ export function recipeOf(metadata: ImageMetadata, options: RecipeOptions = {}): 
       hint: "Its prompt and seed can be taken all the same, and drawn in one step by a one-step model: ask for any number of steps.",
     },
   );
+}
+
+/** Prompt and seed can be had of graphs too that are not followed; ComfyUI's noise of one picture is what we draw ourselves. */
+function graphRecipe(metadata: ImageMetadata, graph: JsonObject, options: RecipeOptions): Recipe {
+  try {
+    return comfyRecipe(metadata, graph, options);
+  } catch (error) {
+    if (!options.anySteps || !(error instanceof RequestError)) throw error;
+    return { ...renoirRecipe({ ...metadata, settings: {} }, options), host: "comfyui" };
+  }
 }
 
 export interface Original extends Size {

@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../../src/metadata/json.ts";
 import { type Drawing, drawings } from "../../../src/reno/hosts/comfyGraph.ts";
+import { noise } from "../../../src/reno/noise/index.ts";
 import { recipeOf } from "../../../src/reno/recipe.ts";
 import { graphMetadata, letterPipeline } from "../../support/hostMixtures.ts";
 
@@ -156,6 +157,16 @@ test("guiders and conditionings that are not known are refused in words", () => 
 test("one sampler after another is more than one step", () => {
   const first = { first: graph().sampler as JsonObject };
   expect(() => drawing(first, { sampler: { latent_image: ["first", 0] } })).toThrow(/another one \("SamplerCustom"\)/);
+});
+
+test("prompt and noise can be had of graphs too that are not followed", () => {
+  const area = { area: node("ConditioningSetArea", { conditioning: ["positive", 0], width: 64, height: 64 }) };
+  const metadata = graphMetadata(JSON.stringify(graph(area, { sampler: { positive: ["area", 0] } })));
+  expect(() => recipeOf(metadata)).toThrow(/ConditioningSetArea/);
+  const recipe = recipeOf(metadata, { anySteps: true });
+  expect(recipe).toMatchObject({ host: "comfyui", prompt: "a", seed: 5, guidance: 1, width: 64, height: 64 });
+  const shape = [1, 4, 8, 8] as const;
+  expect(recipe.noises(shape)[0]!.latents()).toEqual(noise({ host: "comfyui", seed: 5, shape: [...shape] }));
 });
 
 test("a picture that none of the conditionings steered is refused", async () => {
