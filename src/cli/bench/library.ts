@@ -37,7 +37,8 @@ export async function measureLibrary({ folder, count, rounds, say }: LibraryBenc
 
 const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MB`;
 const ms = (value: number) => value.toFixed(1);
-const spread = ({ p50, p95, max }: Times) => `${ms(p50)}, ${ms(p95)}, ${ms(max)} ms`;
+const spread = ({ p50, p95, max, processor }: Times) =>
+  `${ms(p50)}, ${ms(p95)}, ${ms(max)} ms${processor === undefined ? "" : `; ${ms(processor)}`}`;
 
 export function libraryRows(figures: LibraryResult): Row[] {
   const { pictures, scanSeconds, againSeconds, queries } = figures;

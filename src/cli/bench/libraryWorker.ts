@@ -21,6 +21,8 @@ export interface Times {
   readonly p50: number;
   readonly p95: number;
   readonly max: number;
+  /** Of processor time, the 95th percentile: what it would be if nothing else ran. */
+  readonly processor?: number;
 }
 
 export interface LibraryResult {
@@ -158,15 +160,18 @@ async function askAll(library: Library, rounds: number): Promise<Record<string, 
 async function times(rounds: number, work: () => void, library: Library): Promise<Times> {
   const { id } = library.page(ask({ limit: 1 })).items[0]!;
   const found: number[] = [];
+  const busy: number[] = [];
   for (let i = 0; i < rounds; i++) {
     library.recordScores(id, [{ reward: "ImageReward", score: 0.5, version: "1", approximate: false }]);
     await breathe();
-    const from = performance.now();
+    const [from, used] = [performance.now(), process.cpuUsage()];
     work();
+    const { user, system } = process.cpuUsage(used);
     found.push(performance.now() - from);
+    busy.push((user + system) / 1000);
     await breathe();
   }
-  return spreadOf(found);
+  return { ...spreadOf(found), processor: spreadOf(busy).p95 };
 }
 
 async function drain(library: Library): Promise<void> {

@@ -75,10 +75,11 @@ export class Lists {
   page({ sort, cursor, limit, ...filter }: LibraryQuery): LibraryPage {
     const judge = this.#judge(filter.reward);
     const after = cursor === undefined ? undefined : parseCursor(cursor, sort, judge.reward);
-    const found = this.positions(filter, sort, limit + 1, after);
+    const total = this.total(filter);
+    const found = total === 0 ? [] : this.positions(filter, sort, limit + 1, after);
     const shown = found.slice(0, limit);
     const next = found.length > limit ? formatCursor(sort, judge.reward, shown.at(-1)!) : null;
-    return { items: this.items(shown.map(({ key }) => key)), next, total: this.total(filter) };
+    return { items: this.items(shown.map(({ key }) => key)), next, total };
   }
 
   /** Where each picture of a page stands; what lists and exports walk along. */

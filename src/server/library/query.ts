@@ -36,7 +36,7 @@ export function conditions(filter: LibraryFilter, judge: Judge): Condition[] {
   return [
     place,
     ...textConditions(filter.text),
-    ...(filter.scores ?? []).map(rangeCondition),
+    ...(filter.scores ?? []).map((range) => rangeCondition(range, judge)),
     ...given(filter.bucket, (buckets) => bucketCondition(buckets, judge.limits)),
     ...given(filter.host, (hosts) => anyOf("p.host", hosts)),
     ...given(filter.model, (models) => anyOf("p.model", models)),
@@ -66,10 +66,13 @@ const given = <T>(value: T | undefined, of: (value: T) => Condition): Condition[
 
 function textConditions(text: string | undefined): Condition[] {
   const { all, none, signs } = parseSearch(text ?? "");
-  const words = (not: string) => `p.key ${not}IN (SELECT rowid FROM words WHERE words MATCH ?)`;
+  const words = (not: string, query: string): Condition => {
+    const found = `${not}IN (SELECT rowid FROM words WHERE words MATCH ?)`;
+    return { sql: `p.key ${found}`, values: [query], rated: `r.picture ${found}` };
+  };
   return [
-    ...(all.length > 0 ? [{ sql: words(""), values: [all.join(" AND ")] }] : []),
-    ...(none.length > 0 ? [{ sql: words("NOT "), values: [none.join(" OR ")] }] : []),
+    ...(all.length > 0 ? [words("", all.join(" AND "))] : []),
+    ...(none.length > 0 ? [words("NOT ", none.join(" OR "))] : []),
     ...signs.map((sign) => ({
       sql: "instr(coalesce(p.prompt, ''), ?) > 0 OR instr(p.name, ?) > 0",
       values: [sign, sign],
@@ -78,20 +81,22 @@ function textConditions(text: string | undefined): Condition[] {
 }
 
 /** `ImageReward:0.5..2`: the last colon parts the name from the numbers. */
-function rangeCondition(range: string): Condition {
+function rangeCondition(range: string, judge: Judge): Condition {
   const [, reward = "", from = "", to = ""] = /^(.*):(.*)\.\.(.*)$/s.exec(range) ?? [];
   const bounds = [bound(range, from, ">="), bound(range, to, "<=")].filter((part) => part !== undefined);
-  const score = ["s.picture = p.key", "s.reward = ?", ...bounds.map(({ sql }) => sql)].join(" AND ");
-  return {
-    sql: `EXISTS (SELECT 1 FROM ratings s WHERE ${score})`,
-    values: [reward, ...bounds.flatMap(({ values }) => values)],
-  };
+  const values = bounds.flatMap((part) => part.values);
+  const score = (row: string) =>
+    [`${row}.score IS NOT NULL`, ...bounds.map(({ sql }) => `${row}.${sql}`)].join(" AND ");
+  if (reward.toLowerCase() === judge.reward.toLowerCase()) return { sql: score("r"), values, rated: score("r") };
+  const exists = (key: string) =>
+    `EXISTS (SELECT 1 FROM ratings s WHERE s.picture = ${key} AND s.reward = ? AND ${score("s")})`;
+  return { sql: exists("p.key"), values: [reward, ...values], rated: exists("r.picture") };
 }
 
 function bound(range: string, text: string, comparison: string): Condition | undefined {
   if (text === "") return undefined;
   const value = Number(text);
-  if (Number.isFinite(value)) return { sql: `s.score ${comparison} ?`, values: [value] };
+  if (Number.isFinite(value)) return { sql: `score ${comparison} ?`, values: [value] };
   throw new RequestError(`The range "${range}" has the bound "${text}", which is no number.`, {
     hint: "Write it as in ImageReward:0.5..2, ImageReward:0.5.. or ImageReward:..2.",
   });
