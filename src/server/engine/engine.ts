@@ -198,6 +198,7 @@ export class Engine extends EventEmitter<{ models: [] }> {
         if (isNew && signal?.aborted) abort(); // what another process had come to is the result
         const reply = await asked;
         if (reply.type === "piece") {
+          if (reply.value === undefined) return true; // it only gave way
           hasDiedHere = false;
           onPiece?.(reply.value as Piece);
           return true;

@@ -8,6 +8,6 @@ export interface Hands {
   readonly signal: AbortSignal;
   /** A sentence for people. */
   say(note: string): void;
-  /** Gives a part of the result, and resolves when it is this work's turn again. */
-  handOver(piece: unknown): Promise<void>;
+  /** Gives a part of the result, or only way to others, and resolves when it is this work's turn again. */
+  handOver(piece?: unknown): Promise<void>;
 }

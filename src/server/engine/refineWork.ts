@@ -63,6 +63,7 @@ async function prepare(work: RefineWork, hands: Hands, leases: Leases): Promise<
   const { folder, computing } = work;
   await mkdir(dirname(previewFile(folder, 0)), { recursive: true });
   const origin = await originFor(work, hands, leases);
+  await hands.handOver(); // opening the model and building the steps' graph take seconds each
   const rewards = await leases.rewards(work.rewards ?? usualRewards(origin.pipeline));
   const observers = await leases.rewards(work.observe ?? []);
   await origin.pipeline.unload(); // the steps' graph holds the model itself
