@@ -49,7 +49,7 @@ beforeAll(async () => {
     }));
     at.library.recordScores(id, entries);
   }
-});
+}, 60_000); // a reader may take its time to start
 afterAll(async () => {
   await at.close();
   await readers.close();
