@@ -1,7 +1,7 @@
 // renoir start: the server with the web page, until it is told to stop.
 
 import { spawn } from "node:child_process";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "../server/log.ts";
 import type { RunningServer } from "../server/start.ts";
 import { jsonLine } from "./output.ts";
@@ -12,7 +12,7 @@ server keeps lies in RENOIR_HOME; pictures stay where they are. Ctrl-C saves wha
 
 Examples:
   $ renoir start --library ~/stable-diffusion-webui/outputs --open
-  $ renoir start --host 0.0.0.0 --token "$(openssl rand -hex 16)"
+  $ RENOIR_TOKEN=a-long-secret renoir start --host 0.0.0.0
   $ renoir start --allow-origin http://127.0.0.1:7860`;
 
 interface StartFlags {
@@ -34,7 +34,12 @@ export function registerStart(program: Command): void {
     .description("serve the web page and the API, and score what appears in the library's folders")
     .option("--port <n>", "where to listen; 0 takes any that is free", parsePort, 7861)
     .option("--host <address>", "the address to listen on", "127.0.0.1")
-    .option("--token <secret>", "what everyone must know who asks; needed for any address that others can reach")
+    .addOption(
+      new Option(
+        "--token <secret>",
+        "what everyone must know who asks; needed for any address that others can reach",
+      ).env("RENOIR_TOKEN"), // a command line can be read by every user of the machine
+    )
     .option("--library <folder>", "put this folder into the library; can be given several times", several)
     .option("--allow-origin <url>", "let the pages of another server ask this one; can be given several times", several)
     .option("--open", "open the page in the browser")

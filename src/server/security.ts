@@ -29,7 +29,7 @@ const isLoopback = (host: string) => loopback.includes(bracketed(host)) || /^127
 export function checkPolicy({ host, token }: Pick<Policy, "host" | "token">): void {
   if (isLoopback(host) || token) return;
   throw new RequestError(`--host ${host} lets other machines reach Renoir, and no token was given.`, {
-    hint: "Add --token and a long secret of your own; without --host only this machine is served, and needs none.",
+    hint: "Set RENOIR_TOKEN, or add --token, with a long secret of your own; without --host only this machine is served, and needs none.",
   });
 }
 

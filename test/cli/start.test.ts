@@ -102,8 +102,8 @@ test("what would open the machine to others, or can not be, is refused before an
 });
 
 test("with --json stdout has JSON alone, and the token is in no line", { timeout: 120_000 }, async () => {
-  const running = start(["start", "--port", "0", "--json", "--token", token], {
-    env: { RENOIR_HOME: await freshFolder(), RENOIR_DEBUG: "1" },
+  const running = start(["start", "--port", "0", "--json"], {
+    env: { RENOIR_HOME: await freshFolder(), RENOIR_DEBUG: "1", RENOIR_TOKEN: token },
   });
   onTestFinished(() => running.kill("SIGKILL"));
   await running.says('"listening"');
