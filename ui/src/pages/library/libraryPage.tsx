@@ -26,7 +26,7 @@ const none: readonly string[] = [];
 
 export function LibraryPage() {
   const [view, setView] = useView();
-  const [selection, setSelection] = useState(nothing);
+  const [selection, setSelection] = useSelection(writeView(view));
   const [adding, { open: add, close: stopAdding }] = useDisclosure();
   const filters = useFilters(view, setView);
   const { facets } = filters;
@@ -50,12 +50,18 @@ export function LibraryPage() {
       ) : (
         <div className={classes.layout}>
           <FilterPanel {...filters} />
-          <Results key={writeView(view)} filters={filters} selection={selection} onSelect={setSelection} onAdd={add} />
+          <Results filters={filters} selection={selection} onSelect={setSelection} onAdd={add} />
         </div>
       )}
       <AddFolderDialog opened={adding} onClose={stopAdding} />
     </Page>
   );
+}
+
+/** What is chosen is chosen in one view: nobody shall delete what no longer shows. */
+function useSelection(view: string): [Selection, (selection: Selection) => void] {
+  const [held, hold] = useState({ view, selection: nothing });
+  return [held.view === view ? held.selection : nothing, (selection) => hold({ view, selection })];
 }
 
 /** The view as the address has it; a change is a step that "back" takes back, unless it only goes on with the one before. */
@@ -133,6 +139,7 @@ function Results({ filters, selection, onSelect, onAdd }: ResultsProps) {
       )}
       <ChosenPictures {...chosen}>
         <Grid
+          key={writeView(view)} // another view begins at its top, or where it was left
           items={items}
           total={total ?? 0}
           reward={reward}

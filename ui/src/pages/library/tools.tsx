@@ -11,7 +11,7 @@ import {
   IconSelectAll,
   IconSparkles,
 } from "@tabler/icons-react";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "../../api.ts";
 import { sayError } from "../../components/toasts.tsx";
 import { pictures, scorePictures } from "./actions.tsx";
@@ -69,9 +69,16 @@ function Search({ view, onView }: Pick<ToolsProps, "view" | "onView">) {
   const [text, setText] = useState(view.text ?? "");
   const latest = useRef(view);
   latest.current = view;
+  const sent = useRef(view.text);
   const search = useDebouncedCallback((words: string) => {
-    onView({ ...latest.current, text: words || undefined }, latest.current.text !== undefined);
+    sent.current = words || undefined;
+    onView({ ...latest.current, text: sent.current }, latest.current.text !== undefined);
   }, TYPING_MS);
+  useEffect(() => {
+    if (view.text === sent.current) return;
+    sent.current = view.text; // by "back", or by clearing all filters
+    setText(view.text ?? "");
+  }, [view.text]);
   useHotkeys([["/", () => field.current?.focus()]]);
   return (
     <TextInput
