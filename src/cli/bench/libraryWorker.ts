@@ -58,7 +58,7 @@ const questions: Record<string, Record<string, unknown>> = {
   "three words by size": { text: "red fox snow", sort: "-size" },
   "the beginning of a word by date": { text: "li" },
   "a phrase without a word by score": { text: '"oil painting" -fox', sort: "-score" },
-  "a host and a model by score": { host: ["comfyui"], model: ["flux1-schnell"], sort: "-score" },
+  "a host and a word by score": { host: ["comfyui"], text: "fox", sort: "-score" },
   "a rare host by prompt": { host: ["nobody"], sort: "prompt" },
   "a date range by model": { from: "2020-01-01", to: "2035-01-01", sort: "model" },
   "a range, a bucket, a word and a model by score": {
