@@ -14,6 +14,7 @@ import {
 } from "@mantine/core";
 import type { Bucket, Facets, Histogram as Spread } from "../../../../src/server/api/library.ts";
 import { DemoReward } from "../../components/demoReward.tsx";
+import { ErrorNote } from "../../components/errorNote.tsx";
 import { bucketMarks, type Limits } from "../../components/scoreBadge.tsx";
 import { useIsDemo } from "../../queries.ts";
 import classes from "./filters.module.css";
@@ -28,9 +29,11 @@ export interface FiltersProps {
   readonly facets: Facets | undefined;
   readonly limits: Limits;
   readonly onLimits: (limits: Limits) => void;
+  /** Why the scores could not be counted. */
+  readonly error: unknown;
 }
 
-export function Filters({ view, onView, reward, spread, facets, limits, onLimits }: FiltersProps) {
+export function Filters({ view, onView, reward, spread, facets, limits, onLimits, error }: FiltersProps) {
   const isDemo = useIsDemo();
   return (
     <Stack gap="md">
@@ -46,6 +49,7 @@ export function Filters({ view, onView, reward, spread, facets, limits, onLimits
         comboboxProps={{ withinPortal: false }}
       />
       {isDemo(reward) && <DemoReward reward={reward} />}
+      <ErrorNote error={error} />
       <Histogram spread={spread} limits={limits} shown={view.bucket} onChange={onLimits} />
       <BucketButtons view={view} onView={onView} spread={spread} />
       <Choices view={view} onView={onView} facets={facets} />

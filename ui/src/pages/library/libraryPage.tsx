@@ -74,7 +74,7 @@ function useView(): [View, (view: View, goingOn?: boolean) => void] {
 /** All that the filters show, and what they change. */
 function useFilters(view: View, onView: FiltersProps["onView"]): FiltersProps {
   const { sort: _sort, bucket: _bucket, ...spreadOf } = view; // the histogram shows all buckets, chosen or not
-  const { data: spread } = useQuery({
+  const { data: spread, error } = useQuery({
     queryKey: ["library", "histogram", writeView(spreadOf)],
     queryFn: ({ signal }) => api.histogram(spreadOf, signal),
     placeholderData: keepPreviousData,
@@ -83,7 +83,7 @@ function useFilters(view: View, onView: FiltersProps["onView"]): FiltersProps {
   const { data: settings } = useSettings();
   const reward = view.reward ?? spread?.reward ?? settings?.rewards[0] ?? "";
   const [limits, onLimits] = useLimits(reward, refreshLibrary);
-  return { view, onView, reward, spread, facets, limits, onLimits };
+  return { view, onView, reward, spread, facets, limits, onLimits, error };
 }
 
 /** Beside the pictures, or behind a button where there is no room beside them. */
