@@ -20,7 +20,7 @@ export interface Limits {
   readonly altogether: number;
 }
 
-export const usualLimits: Limits = { perClient: 32, altogether: 256 };
+export const usualLimits: Limits = { perClient: 256, altogether: 1024 };
 
 export class Fairness {
   readonly #limits: Limits;
