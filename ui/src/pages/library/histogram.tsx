@@ -77,7 +77,8 @@ function Bars({ spread, axis, limits, shown }: BarsProps) {
         const height = count === 0 ? 0 : Math.max(1.5, (96 * count) / highest); // a single picture is still seen
         return (
           <rect
-            key={from}
+            // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place; until there is a score all begin at 0
+            key={index}
             x={share(from - axis.from) + share(width) * 0.08}
             y={100 - height}
             width={Math.max(0.3, share(width) * 0.84)}
