@@ -25,11 +25,11 @@ export class ModelReports {
     });
   }
 
-  async get(name: string, engine: Pick<Engine, "loaded">): Promise<Model> {
+  async get(name: string, engine: Pick<Engine, "loaded">, kind?: Model["kind"]): Promise<Model> {
     const models = await this.list(engine);
-    const found = models.find((model) => model.name === name.toLowerCase());
+    const found = models.find((model) => model.name === name.toLowerCase() && (kind ?? model.kind) === model.kind);
     if (found) return found;
-    throw new NotFoundError(`There is no model "${name}".`, {
+    throw new NotFoundError(`There is no ${kind ?? "model"} "${name}".`, {
       hint: `There are ${models.map((model) => model.name).join(", ")}.`,
     });
   }

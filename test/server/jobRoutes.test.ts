@@ -108,7 +108,9 @@ test("folders come and go by their paths; their pictures come with a scan", { ti
   expect(existsSync(join(folder, "two.png"))).toBe(true);
 });
 
-test("models are loaded and let go by their names", { timeout: 60_000 }, async () => {
+test("models are loaded and let go by their names, and by their kinds where two have one name", {
+  timeout: 60_000,
+}, async () => {
   const memory = async () =>
     (await api("/models")).json.items.find(
       ({ name, kind }: { name: string; kind: string }) => name === "shapes" && kind === "reward",
@@ -118,6 +120,21 @@ test("models are loaded and let go by their names", { timeout: 60_000 }, async (
   expect((await ask(server.url, "/health")).json.models).toContain("shapes");
   expect((await api("/models/shapes/unload", { method: "POST" })).status).toBe(200);
   expect(await memory()).toBe("unloaded");
+
+  const inMemory = async () =>
+    (await api("/models")).json.items.filter(({ memory }: { memory: string }) => memory === "loaded");
+  const loaded = await api("/models/shapes/load?kind=pipeline", { method: "POST" });
+  expect(loaded.json).toMatchObject({ name: "shapes", kind: "pipeline", memory: "loaded" });
+  expect((await inMemory()).map(({ kind }: { kind: string }) => kind)).toEqual(["pipeline"]);
+  expect((await api("/models/shapes/unload?kind=reward", { method: "POST" })).json.memory).toBe("unloaded");
+  expect(await inMemory()).toHaveLength(1);
+  expect((await ask(server.url, "/health")).json.models).toEqual(["shapes"]);
+  expect((await api("/models/shapes/unload?kind=pipeline", { method: "POST" })).json.memory).toBe("unloaded");
+  expect((await api("/models/imagereward/load?kind=pipeline", { method: "POST" })).json.error).toMatchObject({
+    code: "not-found",
+    message: 'There is no pipeline "imagereward".',
+  });
+  expect((await api("/models/shapes/load?kind=host", { method: "POST" })).status).toBe(400);
   const refused = await api("/models/shapes", { method: "DELETE" });
   expect([refused.status, refused.json.error.code]).toEqual([400, "request"]);
 });

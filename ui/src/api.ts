@@ -44,6 +44,7 @@ type Items<T> = { items: T[] };
 /** As it is written, in addresses and bodies alike: what is true there is a text here. */
 export type Filter = Omit<LibraryFilter, "rejected"> & { rejected?: "true" | "false" };
 type Which = { ids?: string[]; filter?: Filter };
+type WhichModel = Pick<Model, "name" | "kind">;
 type Sorted = { sort?: string };
 
 /** Requests as they are written, with what has a default left out. */
@@ -91,9 +92,10 @@ export const api = {
 
   models: (signal?: AbortSignal) => ask<{ items: Model[]; engine: EngineState }>("GET", "/models", { signal }),
   addModel: (name: string, path: string) => ask<Model>("POST", "/models", { body: { name, path } }),
-  removeModel: (name: string) => ask<{ items: Model[]; engine: EngineState }>("DELETE", `/models/${one(name)}`),
-  loadModel: (name: string) => ask<Model>("POST", `/models/${one(name)}/load`),
-  unloadModel: (name: string) => ask<Model>("POST", `/models/${one(name)}/unload`),
+  removeModel: ({ name, kind }: WhichModel) =>
+    ask<{ items: Model[]; engine: EngineState }>("DELETE", `/models/${one(name)}`, { query: { kind } }),
+  loadModel: ({ name, kind }: WhichModel) => ask<Model>("POST", `/models/${one(name)}/load`, { query: { kind } }),
+  unloadModel: ({ name, kind }: WhichModel) => ask<Model>("POST", `/models/${one(name)}/unload`, { query: { kind } }),
   pullModel: (name: string) => ask<Started>("POST", `/models/${one(name)}/pull`),
 
   hosts: (signal?: AbortSignal) => ask<HostList>("GET", "/hosts", { signal }),

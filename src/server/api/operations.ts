@@ -251,6 +251,7 @@ export const operations = {
     path: "/models/:name",
     tag: "models",
     summary: "Forget a model; its file goes only if it was pulled",
+    query: system.whichModel,
     answers: { 200: system.modelList },
   },
   loadModel: {
@@ -258,6 +259,7 @@ export const operations = {
     path: "/models/:name/load",
     tag: "models",
     summary: "Load a model into memory",
+    query: system.whichModel,
     answers: { 200: system.model },
   },
   unloadModel: {
@@ -265,6 +267,7 @@ export const operations = {
     path: "/models/:name/unload",
     tag: "models",
     summary: "Let a model go",
+    query: system.whichModel,
     answers: { 200: system.model },
   },
   pullModel: {

@@ -20,6 +20,11 @@ export const model = z.object({
   problem: z.string().optional(),
 });
 
+/** A reward and a pipeline may have one name. */
+export const whichModel = z
+  .object({ kind: model.shape.kind.optional().describe("Where a reward and a pipeline have this name; default: both") })
+  .strict();
+
 export const engine = z.object({
   state: z.enum(["stopped", "starting", "ready"]),
   provider: z.string().describe("What computes: cpu, webgpu, cuda, dml, coreml"),
@@ -36,7 +41,7 @@ export const health = z.object({
   uptimeSeconds: z.number(),
   provider: z.string(),
   engine,
-  models: z.array(z.string()).describe("Those that are loaded"),
+  models: z.array(z.string()).describe("Those that are loaded, by their names"),
   queue: z.object({ queued: z.int(), running: z.int() }),
   eventLoop: z
     .object({ p50Ms: z.number(), p99Ms: z.number(), maxMs: z.number() })

@@ -11,6 +11,7 @@ import type {
   GeneratePiece,
   GenerateWork,
   LoadedModel,
+  ModelKind,
   RedrawWork,
   RefinePiece,
   RefineResult,
@@ -152,17 +153,17 @@ export class Engine extends EventEmitter<{ models: [] }> {
     return await this.#make(work, { priority: priorities.generate, ...options });
   }
 
-  async load(name: string, options: WorkOptions = {}): Promise<void> {
-    const work = (): Work => ({ kind: "load", name, computing: this.#computing() });
+  async load(name: string, of?: ModelKind, options: WorkOptions = {}): Promise<void> {
+    const work = (): Work => ({ kind: "load", name, of, computing: this.#computing() });
     await this.#make(work, { priority: priorities.model, ...options });
   }
 
   /** What is at work goes when its work is done. With the last model the process goes too. */
-  async unload(name: string): Promise<void> {
+  async unload(name: string, of?: ModelKind): Promise<void> {
     if (!this.#process?.isAlive) return;
     this.#working += 1;
     try {
-      await this.#do(this.#nextId(), { kind: "unload", name }); // not in turns: who holds the model may be waiting for its own
+      await this.#do(this.#nextId(), { kind: "unload", name, of }); // not in turns: who holds the model may be waiting for its own
     } finally {
       this.#working -= 1;
     }

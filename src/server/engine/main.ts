@@ -35,8 +35,8 @@ const begin: { [K in Work["kind"]]: (work: Extract<Work, { kind: K }>, hands: Ha
   refine: refineWork,
   redraw: redrawWork,
   generate: generateWork,
-  load: ({ name, computing }) => models.load(name, computing),
-  unload: ({ name }) => models.unload(name),
+  load: ({ name, of, computing }) => models.load(name, of, computing),
+  unload: ({ name, of }) => models.unload(name, of),
 };
 
 async function work(id: number, work: Work): Promise<void> {

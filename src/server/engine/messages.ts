@@ -128,20 +128,25 @@ export interface RefineResult {
 
 // ---- models
 
+/** Where a name has both and none is said, both are meant. */
+export type ModelKind = "reward" | "pipeline";
+
 export interface LoadWork {
   readonly kind: "load";
   readonly name: string;
+  readonly of?: ModelKind | undefined;
   readonly computing: Computing;
 }
 
 export interface UnloadWork {
   readonly kind: "unload";
   readonly name: string;
+  readonly of?: ModelKind | undefined;
 }
 
 export interface LoadedModel {
   readonly name: string;
-  readonly kind: "reward" | "pipeline";
+  readonly kind: ModelKind;
   /** What loading it added to the process's memory. */
   readonly residentBytes: number;
   readonly ready: boolean;

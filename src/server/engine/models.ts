@@ -8,7 +8,7 @@ import { checkpointOf, rewards as knownRewards, loadReward } from "../../scoring
 import { type Lease, RewardRegistry, type RewardSpec } from "../../scoring/registry.ts";
 import type { Reward } from "../../scoring/reward.ts";
 import { parseRewardNames, sameCheckpoint } from "../../scoring/rewardName.ts";
-import type { Computing, LoadedModel } from "./messages.ts";
+import type { Computing, LoadedModel, ModelKind } from "./messages.ts";
 
 export interface ModelsOptions {
   readonly idleMs: () => number;
@@ -65,22 +65,23 @@ export class Models {
     this.#fresh.clear();
   }
 
-  /** Every model of that name; what is at work goes when its work is done. */
-  async unload(name: string): Promise<void> {
-    for (const registry of [this.rewards, this.pipelines]) {
+  /** Every model of that name and kind; what is at work goes when its work is done. */
+  async unload(name: string, of?: ModelKind): Promise<void> {
+    const registries = { reward: this.rewards, pipeline: this.pipelines };
+    for (const registry of of ? [registries[of]] : Object.values(registries)) {
       const inUse = registry.loaded().some(({ spec, users }) => spec.name === name && users > 0);
       const gone = registry.unload(name);
       if (!inUse) await gone;
     }
   }
 
-  /** Every model of that name, so that its first work finds it there. */
-  async load(name: string, computing: Computing): Promise<void> {
+  /** Every model of that name and kind, so that its first work finds it there. */
+  async load(name: string, of: ModelKind | undefined, computing: Computing): Promise<void> {
     const leases = new Leases(this, computing);
     try {
       const kind = Object.hasOwn(knownRewards, name) ? knownRewards[name] : undefined;
-      if (kind) for (const { reward } of await leases.rewards([name])) await reward.load();
-      if (!kind || kind.builtIn) await (await leases.pipeline(name)).condition(""); // two built-in ones share a name
+      if (kind && of !== "pipeline") for (const { reward } of await leases.rewards([name])) await reward.load();
+      if ((!kind || kind.builtIn) && of !== "reward") await (await leases.pipeline(name)).condition(""); // two built-in ones share a name
     } finally {
       leases.release();
     }

@@ -25,11 +25,11 @@ export const add: Handler<"addModel"> =
 /** DELETE /models/:name */
 export const remove: Handler<"removeModel"> =
   (services) =>
-  async ({ params }) => {
+  async ({ params, query: { kind } }) => {
     const { models, engine, settings, home } = services;
-    const { name, memory, builtIn } = await models.get(params.name!, engine);
+    const { name, memory, builtIn } = await models.get(params.name!, engine, kind);
     if (builtIn) throw new RequestError(`"${name}" is built in, and stays.`);
-    if (memory !== "unloaded") await engine.unload(name);
+    if (memory !== "unloaded") await engine.unload(name, kind);
     await removeStored(name, home);
     await settings.refresh();
     engine.emit("models");
@@ -39,19 +39,19 @@ export const remove: Handler<"removeModel"> =
 /** POST /models/:name/load */
 export const load: Handler<"loadModel"> =
   ({ models, engine }) =>
-  async ({ params }) => {
-    const { name } = await models.get(params.name!, engine);
-    await engine.load(name);
-    return models.get(name, engine);
+  async ({ params, query: { kind } }) => {
+    const { name } = await models.get(params.name!, engine, kind);
+    await engine.load(name, kind);
+    return models.get(name, engine, kind);
   };
 
 /** POST /models/:name/unload */
 export const unload: Handler<"unloadModel"> =
   ({ models, engine }) =>
-  async ({ params }) => {
-    const { name } = await models.get(params.name!, engine);
-    await engine.unload(name);
-    return models.get(name, engine);
+  async ({ params, query: { kind } }) => {
+    const { name } = await models.get(params.name!, engine, kind);
+    await engine.unload(name, kind);
+    return models.get(name, engine, kind);
   };
 
 /** POST /models/:name/pull */

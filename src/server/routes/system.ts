@@ -17,7 +17,7 @@ export function healthOf({ engine, jobs, metrics, version }: Services): Health {
     uptimeSeconds: Math.round(process.uptime()),
     provider: state.provider,
     engine: state,
-    models: engine.loaded().map(({ name }) => name),
+    models: [...new Set(engine.loaded().map(({ name }) => name))],
     queue: {
       queued: states.filter((state) => state === "queued").length,
       running: states.filter((state) => state === "running").length,

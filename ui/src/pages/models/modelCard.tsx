@@ -79,13 +79,14 @@ const factsOf = ({ size, residentBytes, license, source, path, builtIn }: Model)
   File: path,
 });
 
-function LoadOrUnload({ model: { name, kind, memory } }: { model: Model }) {
+function LoadOrUnload({ model }: { model: Model }) {
+  const { name, kind, memory } = model;
   const client = useQueryClient();
   const [busy, run] = useBusy();
   const again = () => client.invalidateQueries({ queryKey: ["models"] });
   if (memory === "loading") return <Loader size="sm" aria-label={`${name} is being loaded`} />;
   const loaded = memory === "loaded";
-  const turn = () => run(() => (loaded ? api.unloadModel(name) : api.loadModel(name)).finally(again));
+  const turn = () => run(() => (loaded ? api.unloadModel(model) : api.loadModel(model)).finally(again));
   return (
     <Button
       size="xs"
@@ -99,11 +100,12 @@ function LoadOrUnload({ model: { name, kind, memory } }: { model: Model }) {
   );
 }
 
-function Remove({ model: { name, path, source } }: { model: Model }) {
+function Remove({ model }: { model: Model }) {
+  const { name, path, source } = model;
   const client = useQueryClient();
   const [opened, { open, close }] = useDisclosure();
   const remove = async () => {
-    client.setQueryData(["models"], await api.removeModel(name));
+    client.setQueryData(["models"], await api.removeModel(model));
     say(`${name} was removed.`);
   };
   return (
