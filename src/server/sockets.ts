@@ -45,6 +45,7 @@ export function createSockets(server: HttpServer, services: Services): Server<Cl
     for (const listener of listeners) listener.tell(event, ...given);
   };
   jobs.on("changed", (job) => toAll("jobs:changed", job));
+  jobs.on("discarded", (job) => toAll("jobs:discarded", job));
   library.on("scored", (scored) => toAll("library:scored", scored));
   library.on("changed", (change) => toAll("library:changed", change));
   engine.on("models", () => toAll("models:changed"));

@@ -128,7 +128,10 @@ test("a generate and a refine of its picture: steps with previews, before and af
   const step = await jobs.keep(refining.id, { step: other });
   const told = await readMetadata(step.result!.kept!.path);
   expect(told.settings["ReNO best"]).toBe(other);
+  expect((await jobs.keep(refining.id)).result!.kept).toEqual(kept.result!.kept);
+  const discarded = new Promise((resolve) => jobs.once("discarded", resolve));
   await jobs.discard(refining.id);
+  expect(await discarded).toEqual({ id: refining.id });
   expect(existsSync(join(home, "jobs", refining.id))).toBe(false);
   expect(existsSync(kept.result!.kept!.path)).toBe(true);
   expect(() => jobs.get(refining.id)).toThrow("There is no job");

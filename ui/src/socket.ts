@@ -39,6 +39,7 @@ export interface FollowedJob {
   readonly error: { code: string; message: string } | undefined;
 }
 
+const discarded = { code: "not-found", message: "It was discarded." };
 const nothing: FollowedJob = { job: undefined, live: undefined, error: undefined };
 
 /** Joins a job's room, again after each reconnection, and follows it. No id: nothing is followed. */
@@ -66,6 +67,9 @@ export function useJob(id: string | undefined): FollowedJob {
     };
   }, [id]);
 
+  useServerEvent("jobs:discarded", ({ id: of }) => {
+    if (of === id) setFollowed({ ...nothing, error: discarded });
+  });
   useServerEvent("job:steps", whole);
   useServerEvent("job:done", whole);
   useServerEvent("job:failed", whole);

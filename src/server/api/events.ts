@@ -21,6 +21,8 @@ export interface ServerEvents {
   /** To everyone: a job came, went on, or ended. */
   "jobs:changed": (job: JobSummary) => void;
   "library:scored": (scored: { id: string; path: string; scores: Scores }) => void;
+  /** To everyone: a job is no more, nor is what it made. */
+  "jobs:discarded": (job: { id: string }) => void;
   /** To everyone: pictures came, went or moved; ask again for what is shown. At most a few a second. */
   "library:changed": (change: { added: number; removed: number; changed: number }) => void;
   "models:changed": () => void;

@@ -48,6 +48,7 @@ interface JobEvents {
   done: [Job];
   failed: [Job];
   cancelled: [Job];
+  discarded: [{ id: string }];
 }
 
 const ended: ReadonlySet<JobState> = new Set(["done", "failed", "cancelled"]);
@@ -178,7 +179,7 @@ export class Jobs extends EventEmitter<JobEvents> {
   async #keep(id: string, name: string, which: Which): Promise<void> {
     const job = this.#table.get(id);
     const before = job.kept[name];
-    if (before && existsSync(before.path)) return;
+    if (before && existsSync(before.path)) return this.#tellKept(id, before);
     const path = await keepPicture(job, which, this.#folder(id), this.#services);
     const added = await takeIn(path, this.#services).catch((error: Error) => {
       this.#log.info(`${path} is kept, but not in the library: ${error.message}`);
@@ -194,6 +195,14 @@ export class Jobs extends EventEmitter<JobEvents> {
     this.#changed(id);
   }
 
+  /** Of several pictures that are kept, the one last asked for. */
+  #tellKept(id: string, where: { path: string; id?: string }): void {
+    const { result } = this.#table.get(id);
+    if (result!.kept?.path === where.path) return;
+    this.#table.change(id, { result: { ...result!, kept: where } });
+    this.#changed(id);
+  }
+
   /** Forgets it and what it made; what was kept stays. */
   async discard(id: string): Promise<void> {
     this.#table.get(id);
@@ -201,6 +210,7 @@ export class Jobs extends EventEmitter<JobEvents> {
     active?.controller.abort(new ConflictError("The job was discarded."));
     await active?.ended;
     await this.#remove(id);
+    this.emit("discarded", { id });
   }
 
   /** What works is interrupted, and goes on after the next start. */

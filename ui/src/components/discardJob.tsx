@@ -1,7 +1,6 @@
 import { Button, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconTrash } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
 import { useLocation } from "wouter";
 import { api } from "../api.ts";
 import { Confirm } from "./confirm.tsx";
@@ -19,10 +18,8 @@ export interface DiscardJobProps {
 export function DiscardJob({ id, what, to }: DiscardJobProps) {
   const [opened, { open, close }] = useDisclosure();
   const [, navigate] = useLocation();
-  const client = useQueryClient();
   const discard = async () => {
     await api.discardJob(id);
-    await client.invalidateQueries({ queryKey: ["jobs"] }); // no event tells of a job that is no more
     say("The run was discarded.");
     navigate(to);
   };

@@ -32,6 +32,11 @@ export function useJobs(): readonly JobSummary[] {
       now ? { items: [job, ...now.items.filter(({ id }) => id !== job.id)].sort(byCreation) } : now,
     );
   });
+  useServerEvent("jobs:discarded", ({ id }) => {
+    client.setQueryData<{ items: JobSummary[] }>(["jobs"], (now) =>
+      now ? { items: now.items.filter((job) => job.id !== id) } : now,
+    );
+  });
   return useQuery({ queryKey: ["jobs"], queryFn: ({ signal }) => api.jobs(signal) }).data?.items ?? [];
 }
 
