@@ -64,6 +64,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     closers.push(await holdHome(home));
     const opened = await openParts(options, home, log, closers);
     const server = createHttpServer(options.timeouts);
+    closers.push(() => stopListening(server)); // also where what follows fails: a port that nobody answers on stays taken
     const bound = await listen(server, host, port);
     const services: Services = { ...opened, policy: { host, origins, token, port: bound } };
     server.on("request", createApp(services));
@@ -135,6 +136,11 @@ async function closeServer(server: HttpServer, io: SocketServer): Promise<void> 
   const impatient = setTimeout(() => server.closeAllConnections(), answeringMs);
   await closed;
   clearTimeout(impatient);
+}
+
+function stopListening(server: HttpServer): void {
+  server.close();
+  server.closeAllConnections();
 }
 
 /** The latest first: nobody is left without what it works with. */
