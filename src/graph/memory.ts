@@ -220,7 +220,7 @@ function activationsOf(graph: Graph): number {
     ending.set(buffer.last, (ending.get(buffer.last) ?? new Set()).add(buffer));
   }
   const arena = new Arena();
-  for (let run = 0; run < 3; run++) runIn(arena, graph, buffers, ending); // what a run leaves free may not suit the next
+  for (let run = 0; run < 2; run++) runIn(arena, graph, buffers, ending); // what a run leaves free may not suit the next
   return arena.resident;
 }
 

@@ -114,14 +114,14 @@ export function runnerOf(
 
 /** One session stays from look to look. */
 async function staying(layout: Layout, parts: StepParts): Promise<StepRunner> {
-  const session = await compile(layout.segments[0]!.outputs, parts.compile);
+  const session = await compile(layout.segments[0]!.outputs, { ...parts.compile, quiet: true }); // what fails is thrown
   return { ...runnerOf(layout, (_, values) => session.run(values), parts), release: () => session.release() };
 }
 
 /** Several are made for every look anew: one that stays keeps the pages of its weights and its arena. */
 function inTurn(layout: Layout, parts: StepParts): StepRunner {
   const runSegment: RunSegment = async ({ outputs, cuts }, values) => {
-    const session = await compile(outputs, { ...parts.compile, cuts });
+    const session = await compile(outputs, { ...parts.compile, cuts, quiet: true });
     try {
       return await session.run(values);
     } finally {
@@ -278,16 +278,27 @@ class FallingRunner implements StepRunner {
   }
 }
 
+/** What is said to be free was not enough: a size that fits must need less than what was tried, too. */
 function tooLarge(parts: StepParts, cause: unknown): SystemError {
-  const free = memoryFree();
-  const smaller = smallerSize(parts, free);
+  const [tried, free] = [leastOf(parts), memoryFree()];
+  const smaller = smallerSize(parts, Math.min(tried, free));
+  const need = smaller && leastOf(resized(parts, smaller));
   return new SystemError(`There is not enough memory for a picture of ${inPixels(parts.size)}, by any plan.`, {
     hint: smaller
-      ? `${inPixels(smaller)} would fit into the ${inGigabytes(free)} that are free: --size ${inPixels(smaller)}.`
-      : `${inGigabytes(free)} are free: close other programs first.`,
+      ? `${inPixels(smaller)} takes ${inGigabytes(need!)} instead of ${inGigabytes(tried)}: --size ${inPixels(smaller)}.`
+      : `It takes ${inGigabytes(tried)}, and ${inGigabytes(free)} are free: close other programs first.`,
     cause,
   });
 }
+
+/** What the leanest plan takes. */
+const leastOf = (parts: StepParts): number => Math.min(...needsOf(parts).map(({ total }) => total));
+
+const resized = (parts: StepParts, size: Size): StepParts => ({
+  ...parts,
+  size,
+  noiseShape: parts.pipeline.latentShape(size),
+});
 
 const inPixels = ({ width, height }: Size) => `${width}x${height}`;
 
@@ -296,8 +307,6 @@ export function smallerSize(parts: StepParts, free: number): Size | undefined {
   const scaled = (side: number, scale: number) => Math.max(1, Math.round((side * scale) / sideStep)) * sideStep;
   return [0.875, 0.75, 0.625, 0.5, 0.375, 0.25]
     .map((scale) => ({ width: scaled(parts.size.width, scale), height: scaled(parts.size.height, scale) }))
-    .find((size) => {
-      const smaller = { ...parts, size, noiseShape: parts.pipeline.latentShape(size) };
-      return needsOf(smaller).some(({ total }) => total <= share * free);
-    });
+    .filter(({ width, height }) => width * height < parts.size.width * parts.size.height)
+    .find((size) => leastOf(resized(parts, size)) <= share * free);
 }

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SystemError } from "../../src/errors.ts";
+import { elementCount } from "../../src/graph/index.ts";
 import {
   type Choice,
   choosePlan,
@@ -12,6 +14,7 @@ import {
 import { refine } from "../../src/reno/refine.ts";
 import { partsOf, StepGraph, type StepOptions, type StepValues } from "../../src/reno/stepGraph.ts";
 import { cosine, largestDifference } from "../support/compare.ts";
+import { withinBytes } from "../support/dataLimit.ts";
 import { type Models, openModels, prompt } from "../support/trajectories.ts";
 
 let models: Models;
@@ -105,4 +108,45 @@ test("a run says which plan it has, and goes on with it", { timeout: 60_000 }, a
   }
   expect(said).toEqual([expect.stringMatching(/^Memory: needs .* whole, .* which may not fit\.$/)]);
   expect(norms[2]! / norms[0]!).toBeCloseTo(1, 5);
+});
+
+describe.runIf(process.platform === "linux")("memory that really runs out", () => {
+  /** One look under a limit far below what is said to be free: the plan begun with is the fastest. */
+  async function lookWithin(share: (needs: number[]) => number) {
+    const said: string[] = [];
+    const size = { width: 256, height: 256 };
+    const plan = fittingPlan({ say: (text) => said.push(text), free: 1e12 });
+    const needs = needsOf(partsOf({ ...options, ...size })).map(({ total }) => total);
+    const looking = async () => {
+      const graph = await StepGraph.build({ ...options, ...size, threads: 1, plan });
+      try {
+        return await graph.evaluate(noise(elementCount(graph.parts.noiseShape)), { gradient: true });
+      } finally {
+        await graph.release();
+      }
+    };
+    const values = await withinBytes(share(needs), looking).catch((error) => error as SystemError);
+    return { said: said.slice(1), values, needs };
+  }
+
+  test("the next leaner plan takes over", { timeout: 60_000 }, async () => {
+    const { said, values } = await lookWithin(([whole, recompute]) => (whole! + recompute!) / 2);
+    expect(said).toEqual(["Memory ran out whole; going on recomputing."]);
+    expect((values as StepValues).gradient!.every(Number.isFinite)).toBe(true);
+  });
+
+  test("where none fits, a smaller size that would is named", { timeout: 60_000 }, async () => {
+    const { said, values, needs } = await lookWithin((needs) => Math.min(...needs) / 2);
+    expect(said).toEqual([
+      "Memory ran out whole; going on recomputing.",
+      "Memory ran out recomputing; going on in segments.",
+    ]);
+    expect(values).toBeInstanceOf(SystemError);
+    const { message, hint } = values as SystemError;
+    expect(message).toBe("There is not enough memory for a picture of 256x256, by any plan.");
+    const smaller = Number(/--size (\d+)x\1\.$/.exec(hint!)![1]);
+    expect(smaller).toBeLessThan(256);
+    const least = Math.min(...needsOf(partsOf({ ...options, width: smaller, height: smaller })).map((n) => n.total));
+    expect(least).toBeLessThan(Math.min(...needs));
+  });
 });
