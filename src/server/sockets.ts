@@ -21,7 +21,6 @@ const messageLimit = 16 * 2 ** 10;
 export function createSockets(server: HttpServer, services: Services): Server<ClientEvents, ServerEvents> {
   const { policy, jobs, library, engine } = services;
   const io = new Server<ClientEvents, ServerEvents>(server, {
-    serveClient: false,
     maxHttpBufferSize: messageLimit,
     connectTimeout: 10_000,
     allowRequest: ({ headers }, answer) => {
