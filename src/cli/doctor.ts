@@ -13,9 +13,9 @@ import { gigabytes } from "../scoring/download.ts";
 import { loadReward } from "../scoring/loadReward.ts";
 import { renoirHome } from "../scoring/store.ts";
 import { reportModels } from "../tasks/models.ts";
-import { findHosts } from "../tasks/nearbyHosts.ts";
 import { jsonLine } from "./output.ts";
 import { type Probe, probeApart, probeHere } from "./probe.ts";
+import { hostStatuses } from "./status.ts";
 
 export interface Finding {
   readonly check: string;
@@ -203,16 +203,16 @@ async function describeRefining(name: string, path: string, rewardName: string):
 }
 
 async function checkHosts({ places }: Surroundings): Promise<Finding[]> {
-  const hosts = await findHosts(places);
+  const hosts = await hostStatuses(places);
   if (hosts.length === 0) {
     const found = "no A1111, Forge, SD.Next or ComfyUI in this folder, beside it or in the home folder";
     return [{ check: "hosts", state: "ok", found }];
   }
-  return hosts.map(({ name, path, pictures }) => ({
+  return hosts.map(({ name, path, pictures, version, plugin, advice }) => ({
     check: `host ${name}`,
-    state: "ok",
-    found: path,
-    advice: `Score its pictures: renoir score "${pictures}" --recursive`,
+    state: version !== null && advice ? "note" : "ok",
+    found: `${path}, ${version === null ? "without Renoir's plugin" : `with Renoir's plugin ${version} (${plugin})`}`,
+    advice: advice ?? `Score its pictures: renoir score "${pictures}" --recursive`,
   }));
 }
 

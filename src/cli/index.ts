@@ -5,12 +5,14 @@ import { version } from "../tasks/version.ts";
 import { registerDoctor } from "./doctor.ts";
 import { registerGenerate } from "./generate.ts";
 import { registerInfo } from "./info.ts";
+import { registerInstall, registerUninstall } from "./install.ts";
 import { registerModels } from "./models.ts";
 import { registerNoise } from "./noise.ts";
 import { registerRank } from "./rank.ts";
 import { registerRefine } from "./refine.ts";
 import { registerScore } from "./score.ts";
 import { registerStart } from "./start.ts";
+import { registerStatus } from "./status.ts";
 import { exitStatus, messageOf } from "./usage.ts";
 import { registerWatch } from "./watch.ts";
 
@@ -24,6 +26,9 @@ const commands = [
   registerRefine,
   registerNoise,
   registerStart,
+  registerInstall,
+  registerUninstall,
+  registerStatus,
   registerDoctor,
 ];
 

@@ -69,14 +69,15 @@ test("hosts are told apart by the files that only they have", async () => {
   await make("stable-diffusion-webui/modules/processing.py", "stable-diffusion-webui/webui.py");
   await make("ComfyUI/main.py", "ComfyUI/nodes.py", "ComfyUI/comfy/sd.py", "other/webui.py");
   expect(await findHosts([folder])).toEqual([
-    { name: "ComfyUI", path: join(folder, "ComfyUI"), pictures: join(folder, "ComfyUI", "output") },
-    { name: "SD.Next", path: join(folder, "automatic"), pictures: join(folder, "automatic", "outputs") },
+    { id: "comfyui", name: "ComfyUI", path: join(folder, "ComfyUI"), pictures: join(folder, "ComfyUI", "output") },
+    { id: "sdnext", name: "SD.Next", path: join(folder, "automatic"), pictures: join(folder, "automatic", "outputs") },
     {
+      id: "a1111",
       name: "A1111",
       path: join(folder, "stable-diffusion-webui"),
       pictures: join(folder, "stable-diffusion-webui", "outputs"),
     },
-    { name: "Forge", path: join(folder, "webui"), pictures: join(folder, "webui", "outputs") },
+    { id: "forge", name: "Forge", path: join(folder, "webui"), pictures: join(folder, "webui", "outputs") },
   ]);
 });
 

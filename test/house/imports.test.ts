@@ -13,9 +13,9 @@ const order = [
   "scoring",
   "reno",
   "tuning",
+  "extension",
   "tasks",
   "server",
-  "extension",
   "cli",
   "index.ts",
 ];

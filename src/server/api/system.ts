@@ -51,6 +51,7 @@ export const health = z.object({
 export const hostList = z.object({
   items: z.array(
     z.object({
+      id: z.string().describe("As `renoir install` calls it"),
       name: z.string(),
       path: z.string(),
       pictures: z.string().describe("Where it saves its pictures"),
