@@ -28,8 +28,8 @@ export function Memory({ models, engine }: { models: readonly Model[]; engine: E
       }
     >
       <Progress.Root size="xl" aria-label={said} role="img">
-        {held.map(({ name, residentBytes = 0 }) => (
-          <Progress.Section key={name} value={share(residentBytes)} color="violet" aria-hidden />
+        {held.map(({ kind, name, residentBytes = 0 }) => (
+          <Progress.Section key={`${kind}/${name}`} value={share(residentBytes)} color="violet" aria-hidden />
         ))}
         <Progress.Section value={share(Math.max(0, residentBytes - known))} color="violet.3" aria-hidden />
       </Progress.Root>
@@ -43,5 +43,5 @@ export function Memory({ models, engine }: { models: readonly Model[]; engine: E
   );
 }
 
-const nameAndSize = ({ name, residentBytes }: Model) =>
-  residentBytes ? `${name} (${bytesText(residentBytes)})` : name;
+const nameAndSize = ({ kind, name, residentBytes }: Model) =>
+  `${kind} ${name}${residentBytes ? ` (${bytesText(residentBytes)})` : ""}`;

@@ -76,7 +76,7 @@ const factsOf = ({ size, residentBytes, license, source, path, builtIn }: Model)
   "In memory": residentBytes ? bytesText(residentBytes) : undefined,
   Licence: license,
   Source: builtIn ? "comes with Renoir" : source,
-  File: path,
+  File: builtIn ? undefined : path,
 });
 
 function LoadOrUnload({ model }: { model: Model }) {
