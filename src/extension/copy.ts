@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { copyFile, lstat, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { manifest, root } from "./manifest.ts";
+import { type HostEntry, manifest, root } from "./manifest.ts";
 
 const markerName = ".renoir-installed";
 
@@ -27,10 +27,10 @@ export async function readMarker(folder: string): Promise<Marker | undefined> {
 }
 
 /** In place of an earlier copy, or of a link; what others have put into that copy is moved along. Gives those files. */
-export async function copyPlugin(source: string, target: string, before: Marker | undefined): Promise<string[]> {
+export async function copyPlugin(host: HostEntry, target: string, before: Marker | undefined): Promise<string[]> {
   const [fresh, old] = [beside(target), beside(target)];
   try {
-    await fill(source, fresh);
+    await fill(host, fresh);
     const isThere = await exists(target);
     if (isThere) await rename(target, old);
     await rename(fresh, target).catch(async (error) => {
@@ -56,19 +56,23 @@ const exists = (path: string) =>
   );
 
 /** The plugin, and what it can not find from there: the manifest, and how its server is started. */
-async function fill(source: string, folder: string): Promise<void> {
-  const files = (await filesIn(source)).filter((file) => !isCache(file));
-  for (const file of files) {
+async function fill({ source, shared }: HostEntry, folder: string): Promise<void> {
+  const own = (await filesIn(inRoot(source))).filter((file) => !isCache(file));
+  const others = (shared?.files ?? []).map((file) => [`shared/${file}`, inRoot(shared!.source, file)] as const);
+  const sources = new Map([...own.map((file) => [file, inRoot(source, file)] as const), ...others]);
+  for (const [file, from] of sources) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
-    await copyFile(join(source, file), join(folder, file));
+    await copyFile(from, join(folder, file));
   }
   await copyFile(join(root, "manifest.json"), join(folder, "manifest.json"));
   const { version, server, entry } = manifest;
   const command = [process.execPath, join(root, ...entry.split("/"))];
   await writeJson(join(folder, "renoir.json"), { command, version, address: server.address });
-  const marker: Marker = { id: "renoir", version, files: [...files, "manifest.json", "renoir.json"] };
+  const marker: Marker = { id: "renoir", version, files: [...sources.keys(), "manifest.json", "renoir.json"] };
   await writeJson(join(folder, markerName), marker);
 }
+
+const inRoot = (...path: string[]) => join(root, ...path.flatMap((part) => part.split("/")));
 
 const writeJson = (file: string, value: object) => writeFile(file, `${JSON.stringify(value, null, 2)}\n`);
 

@@ -116,7 +116,7 @@ async function versionOf(checkout: string): Promise<string | undefined> {
   }
 }
 
-export const sourceOf = ({ source }: HostEntry): string => join(root, ...source.split("/"));
+export const sourceOf = ({ source }: Pick<HostEntry, "source">): string => join(root, ...source.split("/"));
 
 // ---- put there
 
@@ -137,7 +137,7 @@ export async function install(id: string, path: string, { copy = false }: Instal
   const did = before.state === "absent" ? "installed" : "updated";
   return await explained(target, async () => {
     if (!copy && (await linked(host, target, before))) return { ...known, did, how: "linked" };
-    const kept = await copyPlugin(sourceOf(host), target, before.state === "copied" ? before.marker : undefined);
+    const kept = await copyPlugin(host, target, before.state === "copied" ? before.marker : undefined);
     return { ...known, did, how: "copied", notes: [...kept.map(keptNote), ...known.notes] };
   });
 }
@@ -197,8 +197,11 @@ export async function uninstall(id: string, path: string): Promise<Done> {
 async function removeLink({ host, target }: Place): Promise<string[]> {
   await unlink(target);
   // Python has put these beside the plugin here, by way of the link.
-  const inside = await readdir(sourceOf(host), { withFileTypes: true, recursive: true }).catch(() => []);
-  const caches = inside.filter((entry) => entry.isDirectory() && entry.name === "__pycache__");
+  const sources = [sourceOf(host), ...(host.shared ? [sourceOf(host.shared)] : [])];
+  const inside = await Promise.all(
+    sources.map((source) => readdir(source, { withFileTypes: true, recursive: true }).catch(() => [])),
+  );
+  const caches = inside.flat().filter((entry) => entry.isDirectory() && entry.name === "__pycache__");
   for (const { parentPath, name } of caches) await rm(join(parentPath, name), { recursive: true, force: true });
   return [];
 }

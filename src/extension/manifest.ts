@@ -45,6 +45,8 @@ const host = z.strictObject({
   variants: z.array(variant).min(1),
   /** Of the plugin, from Renoir's folder. */
   source: path,
+  /** What it has in common with another host's plugin, whose files they are; a copy has them in its folder shared/. */
+  shared: z.strictObject({ source: path, files: z.array(path).min(1) }).optional(),
   /** Of the plugin, from the host's folder. */
   target: path,
   /** Where the host saves its pictures. */

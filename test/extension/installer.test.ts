@@ -41,8 +41,13 @@ test.each(available)("%s: copied with what it needs to find its server, and remo
   expect({ version, address }).toEqual({ version: manifest.version, address: manifest.server.address });
   expect(command).toEqual([process.execPath, join(root, manifest.entry)]);
   expect(existsSync(command[1])).toBe(true);
-  const ofPlugin = (line: string) => !/ folder$|__pycache__|^(manifest|renoir)\.json |^\.renoir-installed /.test(line);
+  const ofPlugin = (line: string) =>
+    !/ folder$|__pycache__|^(manifest|renoir)\.json |^\.renoir-installed |^shared\//.test(line);
   expect((await listing(target)).filter(ofPlugin)).toEqual((await listing(sourceOf(id))).filter(ofPlugin));
+  const { shared } = manifest.hosts.find(({ variants }) => variants.some((variant) => variant.id === id))!;
+  for (const file of shared?.files ?? []) {
+    expect(await readFile(join(target, "shared", file))).toEqual(await readFile(join(root, shared!.source, file)));
+  }
   await make(join(target, "__pycache__", "renoir_client.cpython-310.pyc"));
   expect((await install(id, host)).how).toBe("copied"); // a copy stays one
   await make(join(target, "scripts", "__pycache__", "renoir.cpython-310.pyc"));
