@@ -51,11 +51,7 @@ def split_rewards(text):
 class Client:
     def __init__(self, address, token=None, clock=time.monotonic):
         self.address = address.rstrip("/")
-        parts = urlsplit(self.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ServerAway(f"Renoir's address is \"{address}\"; wanted is one such as http://127.0.0.1:7861.")
-        self.scheme, self.host, self.port = parts.scheme, parts.hostname, _port(parts, address)
-        self.prefix = parts.path.rstrip("/")
+        self.scheme, self.host, self.port, self.prefix = _parts(self.address)
         self.token = token
         self.clock = clock
         self.lock = threading.Lock()
@@ -119,6 +115,8 @@ class Client:
             connection.close()
 
     def connect(self):
+        if not self.host:
+            raise ServerAway(f"\"{self.address}\" is no address; wanted is one such as http://127.0.0.1:7861.")
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=CONNECT_SECONDS)
         try:
@@ -141,8 +139,11 @@ class Client:
         raise ServerSays(status, error.get("code", "unknown"), error.get("message", f"Status {status}."), error.get("hint"))
 
 
-def _port(parts, address):
+def _parts(address):
+    """Scheme, host, port and path; no host where it is no address: that is said when it is used, not while a person types."""
     try:
-        return parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise ServerAway(f"Renoir's address \"{address}\" has no port that can be: {error}.") from error
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return "http", None, None, ""
+    return parts.scheme, parts.hostname if parts.scheme in ("http", "https") else None, port, parts.path.rstrip("/")
