@@ -1,0 +1,147 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { JobSummary } from "../../src/server/api/jobs.ts";
+import type { LibraryPicture } from "../../src/server/api/library.ts";
+import type { Health } from "../../src/server/api/system.ts";
+import { freshFolder } from "../cli/command.ts";
+import { noBrowser, openBrowser, openPage } from "./chromium.ts";
+import { allScored, get, job, type Served, serve, until } from "./serving.ts";
+
+const patience = { timeout: 45_000 };
+
+describe.skipIf(noBrowser)(`refining in a browser${noBrowser ? ` (passed over. ${noBrowser})` : ""}`, () => {
+  let server: Served;
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([serve(await freshFolder()), openBrowser()]);
+    ({ page, complaints } = await openPage(browser, server.url));
+    await allScored(server.url, 12);
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.kill("SIGTERM");
+  });
+
+  const jobId = () => /\/refine\/([\w-]+)$/.exec(page.url())![1]!;
+  const tiles = () => page.getByRole("list", { name: "Film strip of the steps" }).getByRole("button");
+  const curve = () => page.getByRole("img", { name: /^optimised: / });
+
+  /** The steps that the film strip shows, by their numbers. */
+  const shownSteps = async () => {
+    const labels = await tiles().evaluateAll((buttons) => buttons.map((button) => String(button.ariaLabel)));
+    return labels.map((label) => Number(/\d+/.exec(label)![0]));
+  };
+
+  async function beginRefine(iterations: number) {
+    const { items } = await allScored(server.url, 12);
+    const weakest = items.toSorted((a, b) => a.scores.Shapes! - b.scores.Shapes!)[0]!;
+    await page.goto(`/picture/${weakest.id}`);
+    await page.locator("main").getByRole("link", { name: "Refine", exact: true }).click();
+    await page.getByLabel("Iterations").fill(String(iterations));
+    await page.getByRole("button", { name: "Refine", exact: true }).click();
+    await page.waitForURL(/\/refine\/[\w-]+$/);
+    return weakest;
+  }
+
+  test("a refine draws its curve while it runs; what is kept is in the library", async () => {
+    const source = await beginRefine(8);
+    const id = jobId();
+    await expect.poll(() => curve().count(), patience).toBe(1);
+    const early = await curve().getAttribute("aria-label");
+    expect((await job(server.url, id)).state).toBe("running");
+    await page.getByRole("button", { name: "Keep", exact: true }).waitFor();
+    const ended = await job(server.url, id);
+    expect([ended.state, ended.steps.map(({ step }) => step)]).toEqual(["done", [0, 1, 2, 3, 4, 5, 6, 7]]);
+    await expect.poll(shownSteps).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(await curve().getAttribute("aria-label")).not.toBe(early);
+    const best = ended.steps.reduce((a, b) => (b.loss! < a.loss! ? b : a));
+    expect(ended.result!.best).toBe(best.step);
+    expect(best.rewards!.Shapes!).toBeGreaterThan(ended.steps[0]!.rewards!.Shapes!);
+    await page.getByText(`Of 8 steps, step ${best.step} pleased`).waitFor();
+
+    await page.getByRole("button", { name: "Keep", exact: true }).click();
+    await page.getByRole("link", { name: "Show it in the library" }).click();
+    await page.waitForURL(/\/picture\/[\w-]+$/);
+    const kept = await get<LibraryPicture>(server.url, `/library/${page.url().split("/").at(-1)}`);
+    expect(kept).toMatchObject({ prompt: source.prompt, seed: source.seed, folder: source.folder });
+    expect(kept.path).not.toBe(source.path);
+    expect((await readFile(kept.path)).toString("latin1")).toContain(`ReNO best: ${best.step}`);
+    expect(existsSync(source.path)).toBe(true);
+    await page.getByRole("heading", { name: kept.name }).waitFor();
+  });
+
+  test("a server that is killed in the middle comes back, and each step is there once", {
+    timeout: 120_000,
+  }, async () => {
+    await beginRefine(14);
+    const id = jobId();
+    await expect.poll(async () => (await tiles().count()) >= 3, patience).toBe(true);
+    const { port } = new URL(server.url);
+    await server.kill("SIGKILL");
+    await page.getByText("Renoir’s server does not answer.").waitFor();
+    const before = await shownSteps();
+    server = await serve(server.home, Number(port));
+    await expect.poll(() => page.getByText("Renoir’s server does not answer.").count(), patience).toBe(0);
+    const during = await shownSteps();
+    expect(during.slice(0, before.length)).toEqual(before);
+    await page.getByRole("button", { name: "Keep", exact: true }).waitFor();
+    const all = Array.from({ length: 14 }, (_, step) => step);
+    expect((await job(server.url, id)).steps.map(({ step }) => step)).toEqual(all);
+    await expect.poll(async () => (await curve().getAttribute("aria-label"))!, patience).toContain("14");
+    await page.reload();
+    await page.getByRole("button", { name: "Keep", exact: true }).waitFor();
+    expect(
+      (await get<{ items: JobSummary[] }>(server.url, "/jobs")).items.filter(({ kind }) => kind === "refine"),
+    ).toHaveLength(2);
+  });
+
+  test("a network that fails for a moment leaves no gap and doubles nothing", async () => {
+    await beginRefine(12);
+    const id = jobId();
+    await expect.poll(async () => (await tiles().count()) >= 2, patience).toBe(true);
+    await page.context().setOffline(true);
+    const seen = (await job(server.url, id)).steps.length;
+    await until(
+      () => job(server.url, id),
+      ({ steps }) => steps.length >= seen + 2,
+    );
+    await page.context().setOffline(false);
+    await page.getByRole("button", { name: "Keep", exact: true }).waitFor({ timeout: 45_000 });
+    const { steps } = await job(server.url, id);
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, step) => step));
+    const shown = await shownSteps();
+    expect([new Set(shown).size, shown.at(-1)]).toEqual([shown.length, 11]);
+  });
+
+  test("a model is unloaded by its button, and its memory is given back", async () => {
+    await page.goto("/models");
+    const unload = page.getByRole("button", { name: "Unload the pipeline shapes" });
+    await unload.click();
+    await page.getByRole("button", { name: "Load the pipeline shapes", exact: true }).waitFor();
+    const { items } = await get<{ items: { name: string; kind: string; memory: string }[] }>(server.url, "/models");
+    const memory = (kind: string) => items.find((model) => model.name === "shapes" && model.kind === kind)!.memory;
+    expect(memory("pipeline")).toBe("unloaded");
+    if (memory("reward") === "loaded") {
+      await page.getByRole("button", { name: "Unload the reward shapes" }).click();
+      await page.getByRole("button", { name: "Load the reward shapes", exact: true }).waitFor();
+    }
+    const health = await until(
+      () => get<Health>(server.url, "/health"),
+      ({ models }) => models.length === 0,
+    );
+    expect(health.engine).toMatchObject({ state: "stopped", residentBytes: 0 });
+    await page.getByText("No model is in memory").waitFor();
+  });
+
+  test("in all this the page complained of nothing but the times when there was no server", () => {
+    const expected =
+      /ERR_CONNECTION_REFUSED|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_RESET|WebSocket is closed|ERR_EMPTY_RESPONSE/;
+    expect(complaints.filter((text) => !expected.test(text))).toEqual([]);
+  });
+});
