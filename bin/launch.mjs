@@ -18,8 +18,12 @@ const tasks = {
     ]);
   },
   demo: (args) => launch("cli/demo.js", args),
-  bench: (args) => launch("cli/bench.js", args),
+  bench: (args) => launch("cli/bench.js", args, { development: true, page: true }), // its sockets are those of the tests
   "bench:efficacy": (args) => launch("cli/bench/efficacy.js", args),
+  screenshots: async (args) => {
+    await prepare(root, { development: true, page: true });
+    await runTools([["vitest/vitest.mjs", "run", "--config", "test/screenshots/vitest.config.ts", ...args]]);
+  },
   fidelity: async (args) => {
     await prepare(root, { development: true });
     await runTools([["vitest/vitest.mjs", "run", "--config", "test/reference/vitest.config.ts", ...args]]);
