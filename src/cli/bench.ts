@@ -13,16 +13,19 @@ import { libraryRows, measureLibrary } from "./bench/library.ts";
 import { makePictures } from "./bench/pictures.ts";
 import { writeRandomImageReward } from "./bench/randomImageReward.ts";
 import { measureReno, type RenoFigures, renoRows } from "./bench/reno.ts";
+import { measureServer, serverRows } from "./bench/server.ts";
 import { printTable, type Runs, tableOf } from "./bench/table.ts";
 import { upstreamScores } from "./bench/upstream.ts";
 import type { ScoreTask, WorkerResult, WorkerTask } from "./bench/worker.ts";
 
-const usage = `Usage: npm run bench -- [--only scoring|reno|library] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
-                       [--out FILE] [--folder FOLDER]
+const usage = `Usage: npm run bench -- [--only scoring|reno|library|server] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
+                       [--seconds 120] [--out FILE] [--folder FOLDER]
 
   --only      scoring, or reno: ReNO's iteration at SD-Turbo's real sizes, up to 19 GB of memory, or library: 50,000 small
-              pictures scanned, filtered, sorted, changed; default: scoring
+              pictures scanned, filtered, sorted, changed, or server: 100 clients scoring and 20 sockets watching a refine;
+              default: scoring
   --pictures  how many; default: 24, with library 50000
+  --seconds   with server: for how long; default: 120
   --torch     makes a Python environment and runs upstream beside (1 GB of downloads)
   --size      with reno: 256, 512 or any multiple of 64; default: 256 and 512
   --plan      with reno: whole, recompute, segments; default: all of them at 256, and all but whole above
@@ -39,6 +42,7 @@ export async function main(args: string[]): Promise<number> {
       iterations: { type: "string", default: "2" },
       torch: { type: "boolean", default: false },
       pictures: { type: "string" },
+      seconds: { type: "string", default: "120" },
       threads: { type: "string", default: String(cpus().length) },
       out: { type: "string", default: "outputs/bench.json" },
       folder: { type: "string", default: join(tmpdir(), "renoir-bench") },
@@ -51,6 +55,7 @@ export async function main(args: string[]): Promise<number> {
   }
   if (values.only === "reno") return benchReno(values);
   if (values.only === "library") return benchLibrary(values);
+  if (values.only === "server") return benchServer(values);
   const base = await prepare(values.folder, Number(values.pictures ?? 24), Number(values.threads));
   const peak = await work({ kind: "peak", threads: base.threads }, "the machine's float32 peak");
   const runs = await scoreAll(base);
@@ -107,6 +112,16 @@ async function benchLibrary(flags: { folder: string; out: string; pictures?: str
   printTable(rows);
   await store(flags.out, { figures, rows });
   return 0;
+}
+
+async function benchServer(flags: { folder: string; out: string; seconds: string }): Promise<number> {
+  const seconds = Number(flags.seconds);
+  const figures = await measureServer({ folder: flags.folder, seconds, clients: 100, watchers: 20, say });
+  const rows = serverRows(figures);
+  printTable(rows);
+  for (const error of new Set(figures.errors)) say(error);
+  await store(flags.out, { ...figures, rows });
+  return figures.errors.length === 0 ? 0 : 1;
 }
 
 async function store(out: string, figures: object): Promise<void> {
