@@ -85,12 +85,13 @@ export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Or
         drawn(pipeline, one, { ...candidate, noise }, conditionings.of(factors), original);
       const made = await draw();
       if (made.difference === undefined || made.difference <= nearEnough) return made;
-      tries.push({ made, draw, unknown: conditionings.unknown });
+      tries.push({ made, draw, unknown: conditionings.unknown, isOther: one !== recipe });
     }
   }
   tries.sort((a, b) => a.made.difference! - b.made.difference!);
   let best = tries[0]!.made;
-  for (const each of tries.filter(({ unknown }) => unknown > 0)) {
+  const open = tries.filter(({ unknown }) => unknown > 0).sort((a, b) => Number(a.isOther) - Number(b.isOther));
+  for (const each of open) {
     if (best.difference! <= Math.max(nearEnough, each.made.difference! / 2)) break;
     const made = await nearest(each, original!.data);
     if (made.difference! < best.difference!) best = made;
@@ -105,6 +106,8 @@ interface Try {
   readonly made: Recreated;
   readonly draw: Draw;
   readonly unknown: number;
+  /** Of another recipe than the likeliest. */
+  readonly isOther: boolean;
 }
 
 async function drawn(

@@ -7,7 +7,7 @@ export type Residuals = (numbers: readonly number[]) => Promise<Float32Array>;
 export interface FitOptions {
   /** Root of the mean of squared residuals that is good enough. */
   readonly goal: number;
-  /** Evaluations at most. */
+  /** Evaluations at most; 60 for each number unless given. */
   readonly budget?: number;
 }
 
@@ -26,24 +26,33 @@ const damping = { first: 1e-4, times: 30, last: 30 } as const;
 /** A step that gains less than this part is the last one. */
 const leastGain = 0.002;
 
-/** The best numbers that were found, from 1 on. */
+/** The best numbers that were found, from 1 on, and from elsewhere where that leads nowhere. */
 export async function fitted(residuals: Residuals, count: number, options: FitOptions): Promise<readonly number[]> {
-  const search = new Search(residuals, options);
-  let best = await search.look(Array<number>(count).fill(1));
-  for (let known = Number.POSITIVE_INFINITY; best.cost < known && !search.isOver(best); ) {
-    known = best.cost;
-    best = await search.descend(best);
-    for (let i = 0; i < count && !search.isOver(best); i++) best = await search.sweep(best, i);
+  const search = new Search(residuals, { budget: looksEach * count, ...options });
+  let best = await search.bottom(Array<number>(count).fill(1));
+  for (let round = 1; !search.isOver(best); round++) {
+    const found = await search.bottom(startOf(round, count));
+    if (found.cost < best.cost) best = found;
   }
   return best.numbers;
 }
+
+/** Looks for each number: some tens suffice mostly, and one picture of random weights takes a second or two. */
+const looksEach = 60;
+
+/** Spread as quotients of two like numbers are (Cauchy's distribution), evenly by the roots of primes (Kronecker's sequence). */
+const startOf = (round: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => {
+    const part = (round * Math.sqrt([2, 3, 5, 7, 11, 13][i % 6]!)) % 1;
+    return Math.min(Math.max(Math.tan(Math.PI * (part - 0.5)), -4), 4);
+  });
 
 class Search {
   readonly #residuals: Residuals;
   readonly #goal: number;
   #left: number;
 
-  constructor(residuals: Residuals, { goal, budget = 80 }: FitOptions) {
+  constructor(residuals: Residuals, { goal, budget }: FitOptions & { readonly budget: number }) {
     this.#residuals = residuals;
     this.#goal = goal;
     this.#left = budget;
@@ -51,6 +60,17 @@ class Search {
 
   isOver({ cost }: Place): boolean {
     return cost <= this.#goal || this.#left <= 0;
+  }
+
+  /** Where descents and sweeps by turns lead. */
+  async bottom(from: readonly number[]): Promise<Place> {
+    let best = await this.look(from);
+    for (let known = Number.POSITIVE_INFINITY; best.cost < known && !this.isOver(best); ) {
+      known = best.cost;
+      best = await this.descend(best);
+      for (let i = 0; i < from.length && !this.isOver(best); i++) best = await this.sweep(best, i);
+    }
+    return best;
   }
 
   async look(numbers: readonly number[]): Promise<Place> {

@@ -232,3 +232,13 @@ test("numbers that a picture hangs on are found from it", async () => {
   expect(a).toBeCloseTo(-0.667, 3);
   expect(b).toBeCloseTo(1.545, 3);
 });
+
+test("where the way from 1 ends in a hollow, another start finds the numbers", async () => {
+  const residuals = async ([a, b]: readonly [number, number]) =>
+    Math.hypot(a + 0.28, b - 0.6) < 0.45
+      ? Float32Array.of(3 * (a + 0.28), 3 * (b - 0.6), 0)
+      : Float32Array.of(a - 1, b - 1, 0.5);
+  const [a, b] = await fitted((numbers) => residuals(numbers as [number, number]), 2, { goal: 1e-3 });
+  expect(a).toBeCloseTo(-0.28, 3);
+  expect(b).toBeCloseTo(0.6, 3);
+});
