@@ -54,7 +54,7 @@ class Link:
         problem = version_problem(self.manifest["version"], health["version"])
         models = health["models"]
         loaded = f"{', '.join(models)} loaded" if models else "no model loaded yet"
-        said = problem or f"Renoir {health['version']} runs at {self.address}: {loaded}, {health['provider']}."
+        said = problem or f"Renoir {health['version']} runs at {self.address}: {loaded}."
         return {**state, "state": "old" if problem else "running", "message": said, "models": models, "canStart": False}
 
     def start(self):
