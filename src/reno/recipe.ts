@@ -5,7 +5,7 @@ import type { ImageMetadata } from "../metadata/index.ts";
 import type { JsonObject } from "../metadata/json.ts";
 import { a1111Recipe } from "./hosts/a1111.ts";
 import { comfyRecipe } from "./hosts/comfyui.ts";
-import { fitted } from "./hosts/fit.ts";
+import { Fit } from "./hosts/fit.ts";
 import type { Candidate, Recipe, RecipeOptions } from "./hosts/making.ts";
 import { renoirRecipe } from "./hosts/renoir.ts";
 import type { Conditioning, Pipeline, Size } from "./pipeline.ts";
@@ -89,15 +89,29 @@ export async function recreate(pipeline: Pipeline, recipe: Recipe, original?: Or
     }
   }
   tries.sort((a, b) => a.made.difference! - b.made.difference!);
-  let best = tries[0]!.made;
   const open = tries.filter(({ unknown }) => unknown > 0).sort((a, b) => Number(a.isOther) - Number(b.isOther));
-  for (const each of open) {
-    if (best.difference! <= Math.max(nearEnough, each.made.difference! / 2)) break;
-    const made = await nearest(each, original!.data);
-    if (made.difference! < best.difference!) best = made;
-  }
-  return best;
+  return await searched(tries[0]!.made, open, original);
 }
+
+/** Looks for each unknown number: a short search tells the right noise, a longer one of that its numbers. */
+const shortSearch = 25;
+const longSearch = 75;
+
+async function searched(first: Recreated, tries: readonly Try[], original: Original | undefined): Promise<Recreated> {
+  let best = first;
+  const searches = tries.map(({ made, draw, unknown }) => ({
+    unknown,
+    search: new Nearest(made, draw, unknown, original!),
+  }));
+  for (const { search, unknown } of searches) {
+    if (best.difference! <= nearEnough) return best;
+    best = nearer(best, await search.improve(shortSearch * unknown));
+  }
+  const leading = searches.find(({ search }) => search.best === best);
+  return leading && best.difference! > nearEnough ? await leading.search.improve(longSearch * leading.unknown) : best;
+}
+
+const nearer = (a: Recreated, b: Recreated): Recreated => (b.difference! < a.difference! ? b : a);
 
 type Draw = (factors?: readonly number[]) => Promise<Recreated>;
 
@@ -145,15 +159,24 @@ async function blackened(
 }
 
 /** Finds the numbers that the file does not tell from the picture itself. */
-async function nearest({ made: first, draw, unknown }: Try, original: Uint8Array): Promise<Recreated> {
-  let best = first;
-  const residuals = async (factors: readonly number[]) => {
-    const made = factors.every((factor) => factor === 1) ? first : await draw(factors);
-    if (made.difference! < best.difference!) best = made;
-    return distances(made.pixels, original);
-  };
-  await fitted(residuals, unknown, { goal: nearEnough });
-  return best;
+class Nearest {
+  best: Recreated;
+  readonly #fit: Fit;
+
+  constructor(first: Recreated, draw: Draw, unknown: number, original: Original) {
+    this.best = first;
+    const residuals = async (factors: readonly number[]) => {
+      const made = factors.every((factor) => factor === 1) ? first : await draw(factors);
+      this.best = nearer(this.best, made);
+      return distances(made.pixels, original.data);
+    };
+    this.#fit = new Fit(residuals, unknown, nearEnough);
+  }
+
+  async improve(looks: number): Promise<Recreated> {
+    await this.#fit.improve(looks);
+    return this.best;
+  }
 }
 
 /** In steps of 8 bits; what the host cut off when it rounded down is one half on average. */

@@ -4,13 +4,6 @@
 /** What is to become zero, element by element, for these numbers. */
 export type Residuals = (numbers: readonly number[]) => Promise<Float32Array>;
 
-export interface FitOptions {
-  /** Root of the mean of squared residuals that is good enough. */
-  readonly goal: number;
-  /** Evaluations at most; 60 for each number unless given. */
-  readonly budget?: number;
-}
-
 interface Place {
   readonly numbers: readonly number[];
   readonly residuals: Float32Array;
@@ -26,20 +19,6 @@ const damping = { first: 1e-4, times: 30, last: 30 } as const;
 /** A step that gains less than this part is the last one. */
 const leastGain = 0.002;
 
-/** The best numbers that were found, from 1 on, and from elsewhere where that leads nowhere. */
-export async function fitted(residuals: Residuals, count: number, options: FitOptions): Promise<readonly number[]> {
-  const search = new Search(residuals, { budget: looksEach * count, ...options });
-  let best = await search.bottom(Array<number>(count).fill(1));
-  for (let round = 1; !search.isOver(best); round++) {
-    const found = await search.bottom(startOf(round, count));
-    if (found.cost < best.cost) best = found;
-  }
-  return best.numbers;
-}
-
-/** Looks for each number: some tens suffice mostly, and one picture of random weights takes a second or two. */
-const looksEach = 60;
-
 /** Spread as quotients of two like numbers are (Cauchy's distribution), evenly by the roots of primes (Kronecker's sequence). */
 const startOf = (round: number, count: number): number[] =>
   Array.from({ length: count }, (_, i) => {
@@ -47,33 +26,52 @@ const startOf = (round: number, count: number): number[] =>
     return Math.min(Math.max(Math.tan(Math.PI * (part - 0.5)), -4), 4);
   });
 
-class Search {
+/** A search from 1 on, and from elsewhere where that leads nowhere. */
+export class Fit {
   readonly #residuals: Residuals;
   readonly #goal: number;
-  #left: number;
+  #left = 0;
+  #from: readonly number[];
+  #round = 0;
+  #best: Place | undefined;
 
-  constructor(residuals: Residuals, { goal, budget }: FitOptions & { readonly budget: number }) {
+  /** `goal`: root of the mean of squared residuals that is good enough. */
+  constructor(residuals: Residuals, count: number, goal: number) {
     this.#residuals = residuals;
+    this.#from = Array<number>(count).fill(1);
     this.#goal = goal;
-    this.#left = budget;
   }
 
-  isOver({ cost }: Place): boolean {
+  /** Goes on for so many looks at most; the best numbers so far. */
+  async improve(looks: number): Promise<readonly number[]> {
+    this.#left = looks;
+    let best = this.#best;
+    do {
+      const found = await this.#bottom(this.#from);
+      if (!best || found.cost < best.cost) best = found;
+      // What was cut short goes on from where it was.
+      this.#from = this.#left > 0 ? startOf(++this.#round, this.#from.length) : found.numbers;
+    } while (!this.#isOver(best));
+    this.#best = best;
+    return best.numbers;
+  }
+
+  #isOver({ cost }: Place): boolean {
     return cost <= this.#goal || this.#left <= 0;
   }
 
   /** Where descents and sweeps by turns lead. */
-  async bottom(from: readonly number[]): Promise<Place> {
-    let best = await this.look(from);
-    for (let known = Number.POSITIVE_INFINITY; best.cost < known && !this.isOver(best); ) {
+  async #bottom(from: readonly number[]): Promise<Place> {
+    let best = await this.#look(from);
+    for (let known = Number.POSITIVE_INFINITY; best.cost < known && !this.#isOver(best); ) {
       known = best.cost;
-      best = await this.descend(best);
-      for (let i = 0; i < from.length && !this.isOver(best); i++) best = await this.sweep(best, i);
+      best = await this.#descend(best);
+      for (let i = 0; i < from.length && !this.#isOver(best); i++) best = await this.#sweep(best, i);
     }
     return best;
   }
 
-  async look(numbers: readonly number[]): Promise<Place> {
+  async #look(numbers: readonly number[]): Promise<Place> {
     this.#left--;
     const residuals = await this.#residuals(numbers);
     const cost = Math.sqrt(dot(residuals, residuals) / residuals.length);
@@ -81,25 +79,25 @@ class Search {
   }
 
   /** One number at all coarse values, the others where they are. */
-  async sweep(from: Place, i: number): Promise<Place> {
+  async #sweep(from: Place, i: number): Promise<Place> {
     let best = from;
     for (const value of coarse) {
-      if (this.isOver(best)) break;
-      const found = await this.look(from.numbers.with(i, value));
+      if (this.#isOver(best)) break;
+      const found = await this.#look(from.numbers.with(i, value));
       if (found.cost < best.cost) best = found;
     }
     return best;
   }
 
   /** Down to the goal, or to where no step leads further. */
-  async descend(from: Place): Promise<Place> {
+  async #descend(from: Place): Promise<Place> {
     let here = from;
     let slopes = await this.#slopes(here);
     let measuredHere = true;
     let damped: number = damping.first;
-    while (!this.isOver(here) && damped <= damping.last) {
+    while (!this.#isOver(here) && damped <= damping.last) {
       const step = leastSquares(slopes, here.residuals, damped);
-      const next = await this.look(here.numbers.map((value, i) => value + step[i]!));
+      const next = await this.#look(here.numbers.map((value, i) => value + step[i]!));
       if (next.cost < here.cost * (1 - leastGain)) {
         slopes = bent(slopes, step, here.residuals, next.residuals);
         [here, measuredHere, damped] = [next, false, damping.first];
@@ -113,7 +111,7 @@ class Search {
   async #slopes({ numbers, residuals }: Place): Promise<Float32Array[]> {
     const slopes: Float32Array[] = [];
     for (const [i, number] of numbers.entries()) {
-      const moved = await this.look(numbers.with(i, number + nudge));
+      const moved = await this.#look(numbers.with(i, number + nudge));
       slopes.push(moved.residuals.map((value, j) => (value - residuals[j]!) / nudge));
     }
     return slopes;

@@ -4,7 +4,7 @@ import { Texts } from "../../../src/metadata/dialects/dialect.ts";
 import { readDialect } from "../../../src/metadata/dialects/index.ts";
 import type { ImageMetadata } from "../../../src/metadata/index.ts";
 import { readInfotext } from "../../../src/metadata/index.ts";
-import { fitted } from "../../../src/reno/hosts/fit.ts";
+import { Fit } from "../../../src/reno/hosts/fit.ts";
 import { a1111Schedules, comfySchedules } from "../../../src/reno/hosts/schedules.ts";
 import { amplified, descend, SigmaTable, untouched } from "../../../src/reno/hosts/sigmas.ts";
 import { noise } from "../../../src/reno/noise/index.ts";
@@ -228,7 +228,7 @@ test("numbers that a picture hangs on are found from it", async () => {
     Float32Array.from({ length: 60 }, (_, i) => 9 * Math.sin(a * (1 + i / 40)) + 5 * Math.cos(b * i * 0.05));
   const wanted = picture(-0.667, 1.545);
   const residuals = async ([a, b]: readonly number[]) => picture(a!, b!).map((value, i) => value - wanted[i]!);
-  const [a, b] = await fitted(residuals, 2, { goal: 1e-3 });
+  const [a, b] = await new Fit(residuals, 2, 1e-3).improve(80);
   expect(a).toBeCloseTo(-0.667, 3);
   expect(b).toBeCloseTo(1.545, 3);
 });
@@ -238,7 +238,9 @@ test("where the way from 1 ends in a hollow, another start finds the numbers", a
     Math.hypot(a + 0.28, b - 0.6) < 0.45
       ? Float32Array.of(3 * (a + 0.28), 3 * (b - 0.6), 0)
       : Float32Array.of(a - 1, b - 1, 0.5);
-  const [a, b] = await fitted((numbers) => residuals(numbers as [number, number]), 2, { goal: 1e-3 });
+  const fit = new Fit((numbers) => residuals(numbers as [number, number]), 2, 1e-3);
+  expect(await fit.improve(30)).toEqual([1, 1]);
+  const [a, b] = await fit.improve(90);
   expect(a).toBeCloseTo(-0.28, 3);
   expect(b).toBeCloseTo(0.6, 3);
 });
