@@ -67,10 +67,9 @@ class LoadReward:
 
     @classmethod
     def INPUT_TYPES(cls):
-        remote = {"route": "/renoir/rewards", "refresh_button": True, "control_after_refresh": "first"}
         return {
             "required": {
-                "reward": (BUILT_IN, {"tooltip": "A reward model that Renoir knows; `renoir models` lists them.", "remote": remote}),
+                "reward": (BUILT_IN, {"tooltip": "A reward model that Renoir knows; `renoir models` lists them."}),
                 "weight": ("FLOAT", {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.05}),
             },
             "optional": {"others": (REWARD, {"tooltip": "More rewards, whose weighted scores are added."})},
@@ -84,7 +83,7 @@ class LoadReward:
 
     @classmethod
     def VALIDATE_INPUTS(cls, reward):
-        return True if reward else "No reward is chosen."  # the server knows more of them than the list has
+        return True if reward else "No reward is chosen."  # the page fills the list with those that the server knows
 
     def load(self, reward, weight, others=()):
         try:
@@ -194,12 +193,12 @@ class Filter:
     def filter(self, images, scored, limit, if_none_passes):
         checked(images, scored)
         kept = [i for i, one in enumerate(scored) if one.total is None or one.total >= limit]
-        note = f"{len(kept)} of {len(scored)} reach {limit:g}"
+        unknown = sum(one.total is None for one in scored)
+        note = f"{len(kept) - unknown} of {len(scored)} reach {limit:g}" + (f", {unknown} without a score pass" if unknown else "")
+        if not kept:
+            note += ": the best one is kept" if if_none_passes == KEEP_BEST else ": what follows is not run"
         if not kept and if_none_passes == KEEP_BEST:
             kept = ranking(scored)[:1]
-            note += ": the best one is kept"
-        elif not kept:
-            note += ": what follows is not run"
         rejected, _, rejected_scored = selection(images, scored, [i for i in range(len(scored)) if i not in kept])
         return {"ui": shown(scored, note), "result": (*selection(images, scored, kept), rejected, rejected_scored)}
 

@@ -51,7 +51,7 @@ def register(shared):
         target = f"{client.address}{path}" + (f"?{request.query_string}" if request.query_string else "")
         timeout = ClientTimeout(total=None, sock_connect=2, sock_read=LONG_POLL_SECONDS)
         try:
-            async with ClientSession(timeout=timeout, auto_decompress=False) as session:
+            async with ClientSession(timeout=timeout) as session:
                 body = await request.read() if request.can_read_body else None
                 async with session.request(request.method, URL(target, encoded=True), data=body, headers=kept, allow_redirects=False) as answer:
                     headers = {name: answer.headers[name] for name in PASSED_ON if name in answer.headers}

@@ -109,6 +109,7 @@ window.renoir = { base, ask, insert() {} };
 // ---- scores on the nodes
 
 const widgetName = "renoir_scores";
+const margins = 30; // ComfyUI leaves 10 pixels around such a widget, and we a few within it
 const number = (value) => (value === null ? "–" : value.toFixed(4));
 
 function bar(value, low, high) {
@@ -135,8 +136,11 @@ function show(node, { renoir: scored = [], renoir_note: [note] = [] }) {
   if (!widget) {
     const place = document.createElement("div");
     place.className = "renoir-scores";
-    const lines = () => place.querySelectorAll("div").length;
-    const height = () => 8 + 20 * Math.min(lines(), 8) + (place.querySelector("p") ? 40 : 0);
+    const lines = (text) => Math.min(6, Math.ceil((text.length * 6.5) / Math.max(node.size[0] - 40, 100)));
+    const height = () => {
+      const text = place.querySelector("p")?.textContent;
+      return margins + 20 * Math.min(place.querySelectorAll("div").length, 8) + (text ? 6 + 16 * lines(text) : 0);
+    };
     widget = node.addDOMWidget(widgetName, "renoir", place, { serialize: false, getMinHeight: height, getMaxHeight: height });
     widget.place = place;
   }
@@ -155,6 +159,13 @@ const style = `
 .renoir-scores .renoir-top i { background: #22c55e; }
 .renoir-scores code { width: 5em; text-align: right; font: inherit; font-variant-numeric: tabular-nums; }
 .renoir-scores p { margin: 2px 0 0; line-height: 16px; white-space: pre-line; opacity: .85; }`;
+
+/** In the list are those that the server can use now; what a workflow names stays, whether it is there or not. */
+async function offerRewards(node) {
+  const rewards = await ask("rewards").catch(() => []);
+  const widget = node.widgets.find(({ name }) => name === "reward");
+  if (rewards.length > 0) widget.options.values = rewards;
+}
 
 // ---- ComfyUI's hooks
 
@@ -185,6 +196,7 @@ app.registerExtension({
       options.unshift(...menu(this));
       return more;
     };
+    if (node.comfyClass === "RenoirLoadReward") offerRewards(node);
     if (!node.comfyClass?.startsWith("Renoir")) return;
     const executed = node.onExecuted;
     node.onExecuted = function (output) {
