@@ -20,6 +20,10 @@ const tasks = {
   demo: (args) => launch("cli/demo.js", args),
   bench: (args) => launch("cli/bench.js", args, { development: true, page: true }), // its sockets are those of the tests
   "bench:efficacy": (args) => launch("cli/bench/efficacy.js", args),
+  "test:hosts": async (args) => {
+    await prepare(root, { development: true });
+    await runTools([["tsx/dist/cli.mjs", "test/hosts/run.ts", ...args]]);
+  },
   screenshots: async (args) => {
     await prepare(root, { development: true, page: true });
     await runTools([["vitest/vitest.mjs", "run", "--config", "test/screenshots/vitest.config.ts", ...args]]);
