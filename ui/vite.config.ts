@@ -8,6 +8,7 @@ export default defineConfig(({ mode }) => {
   const server = { target: RENOIR_URL, changeOrigin: true, rewriteWsOrigin: true };
   return {
     root: import.meta.dirname,
+    base: "./", // the server says where the page lies: see page.ts
     plugins: [react()],
     build: {
       outDir: "../dist/ui",

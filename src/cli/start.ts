@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { ownPrefix } from "../server/api/paths.ts";
 import type { Logger } from "../server/log.ts";
 import type { RunningServer } from "../server/start.ts";
 import { jsonLine } from "./output.ts";
@@ -13,6 +14,7 @@ server keeps lies in RENOIR_HOME; pictures stay where they are. Ctrl-C saves wha
 Examples:
   $ renoir start --library ~/stable-diffusion-webui/outputs --open
   $ RENOIR_TOKEN=a-long-secret renoir start --host 0.0.0.0
+  $ renoir start --upstream http://127.0.0.1:7860
   $ renoir start --allow-origin http://127.0.0.1:7860`;
 
 interface StartFlags {
@@ -21,6 +23,7 @@ interface StartFlags {
   readonly token?: string;
   readonly library?: string[];
   readonly allowOrigin?: string[];
+  readonly upstream?: string;
   readonly open?: boolean;
   readonly json?: boolean;
   readonly logJson?: boolean;
@@ -42,6 +45,10 @@ export function registerStart(program: Command): void {
     )
     .option("--library <folder>", "put this folder into the library; can be given several times", several)
     .option("--allow-origin <url>", "let the pages of another server ask this one; can be given several times", several)
+    .option(
+      "--upstream <url>",
+      "the WebUI behind the gateway: every address that is not Renoir's own is passed on to it",
+    )
     .option("--open", "open the page in the browser")
     .option("--json", "JSON Lines on stdout: where it listens, then each job as it begins and ends")
     .option("--log-json", "the log as JSON lines on a terminal too")
@@ -56,7 +63,7 @@ function parsePort(text: string): number {
 }
 
 async function start(flags: StartFlags): Promise<void> {
-  const { port, host, token, library: folders, allowOrigin: allowOrigins, json } = flags;
+  const { port, host, token, library: folders, allowOrigin: allowOrigins, upstream, json } = flags;
   // Only who starts a server pays for loading it.
   const [{ createLog }, { startServer }] = await Promise.all([
     import("../server/log.ts"),
@@ -66,7 +73,7 @@ async function start(flags: StartFlags): Promise<void> {
   // One request's slip should not take everyone's work with it.
   process.on("unhandledRejection", (error) => log.error({ err: error }, "Something failed that nobody waited for."));
   const stopped = nextSignal();
-  const server = await startServer({ port, host, token, folders, allowOrigins, log });
+  const server = await startServer({ port, host, token, folders, allowOrigins, upstream, log });
   process.stdout.write(json ? jsonLine({ event: "listening", url: server.url }) : welcome(server));
   if (json) tellJobs(server);
   if (flags.open) openBrowser(server.url, log);
@@ -75,8 +82,13 @@ async function start(flags: StartFlags): Promise<void> {
   process.exit(0); // what did not end in time is left behind
 }
 
-const welcome = ({ url, services }: RunningServer) =>
-  `Renoir ${services.version} is at ${url}${services.policy.token ? "/?token=... (with your token, once)" : ""}\nPress Ctrl-C to stop.\n`;
+function welcome({ url, services }: RunningServer): string {
+  const upstream = services.upstream();
+  const page = `${url}${upstream ? `${ownPrefix}/` : ""}`;
+  const token = services.policy.token ? `${upstream ? "" : "/"}?token=... (with your token, once)` : "";
+  const behind = upstream ? `The WebUI of ${upstream.origin} is at ${url}\n` : "";
+  return `Renoir ${services.version} is at ${page}${token}\n${behind}Press Ctrl-C to stop.\n`;
+}
 
 function tellJobs({ services }: RunningServer): void {
   services.jobs.on("changed", ({ id, kind, state }) => {

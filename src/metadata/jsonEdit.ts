@@ -61,9 +61,13 @@ function skipValue(text: string, start: number): number {
 }
 
 function closingQuote(text: string, open: number): number {
-  for (let i = open + 1; i < text.length; i++) {
-    if (text[i] === "\\") i++;
-    else if (text[i] === '"') return i;
+  // Letter by letter only where something is escaped: a picture in base64 has megabytes.
+  for (let i = open + 1; i < text.length; ) {
+    const quote = text.indexOf('"', i);
+    if (quote < 0) break;
+    const backslash = text.slice(i, quote).indexOf("\\");
+    if (backslash < 0) return quote;
+    i += backslash + 2;
   }
   return text.length;
 }

@@ -9,10 +9,12 @@ import express, {
 } from "express";
 import helmet from "helmet";
 import { type Operation, type OperationName, operations } from "./api/operations.ts";
+import { ownPrefix } from "./api/paths.ts";
 import { type Asked, parseRequest } from "./asked.ts";
 import { docs } from "./docs.ts";
 import { BusyError, NotFoundError, replyOf, statusOf, toRenoirError } from "./errors.ts";
 import { clientOf } from "./fairness.ts";
+import { gateway, isPassed } from "./gateway/gateway.ts";
 import { isSend } from "./handler.ts";
 import { metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
@@ -28,14 +30,23 @@ export const apiPath = "/api/v1";
 export function createApp(services: Services): Express {
   const app = express();
   app.disable("x-powered-by").disable("etag"); // of JSON; files have theirs
-  app.use(observe(services), headers, allowOrigins(services.policy), guard(services.policy));
+  app.use(observe(services), ownHeaders(services), allowOrigins(services.policy), guard(services.policy));
+  app.use(gateway(services));
   app.use(apiPath, createApi(services));
-  app.get("/health", (_request, response) => void response.json(healthOf(services)));
-  app.get("/metrics", metrics(services));
-  app.use("/docs", docs(`${apiPath}/openapi.json`));
-  app.use(page());
+  const surface = createSurface(services);
+  app.use(ownPrefix, surface);
+  app.use(surface);
   app.use(unknownRoute, failed(services));
   return app;
+}
+
+/** What is not the API: at the root, and where an upstream has that, below the prefix. */
+function createSurface(services: Services): express.Router {
+  const router = express.Router();
+  router.get("/health", (_request, response) => void response.json(healthOf(services)));
+  router.get("/metrics", metrics(services));
+  router.use("/docs", docs(`${apiPath}/openapi.json`));
+  return router.use(page());
 }
 
 export function createApi(services: Services): express.Router {
@@ -80,6 +91,14 @@ function goneSignal(response: Response): AbortSignal {
   });
   return controller.signal;
 }
+
+/** What comes from an upstream has its own. */
+const ownHeaders =
+  (services: Services): RequestHandler =>
+  (request, response, next) => {
+    if (isPassed(services, request.path)) next();
+    else headers(request, response, next);
+  };
 
 /** Scripts are our own files only; Mantine puts its sizes into style attributes. No upgrade to https: there is none on localhost. */
 const headers = helmet({

@@ -7,19 +7,19 @@ import { type RequestHandler, Router, static as serveFolder } from "express";
 const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 const files = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
 
-const page = `<!doctype html>
+const page = (base: string) => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>Renoir's API</title>
-    <link rel="stylesheet" href="/docs/swagger-ui.css" />
-    <link rel="icon" href="/docs/favicon-32x32.png" />
+    <link rel="stylesheet" href="${base}/swagger-ui.css" />
+    <link rel="icon" href="${base}/favicon-32x32.png" />
   </head>
   <body>
     <div id="docs"></div>
-    <script src="/docs/swagger-ui-bundle.js"></script>
-    <script src="/docs/start.js"></script>
+    <script src="${base}/swagger-ui-bundle.js"></script>
+    <script src="${base}/start.js"></script>
   </body>
 </html>
 `;
@@ -29,7 +29,7 @@ const script = (description: string) =>
 
 export function docs(description: string): Router {
   const router = Router();
-  router.get("/", (_request, response) => void response.type("html").send(page));
+  router.get("/", (request, response) => void response.type("html").send(page(request.baseUrl)));
   router.get("/start.js", (_request, response) => void response.type("js").send(script(description)));
   const serve: RequestHandler = serveFolder(folder, { index: false, redirect: false });
   return router.use((request, response, next) => {

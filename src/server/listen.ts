@@ -76,7 +76,7 @@ async function whyNot(error: NodeJS.ErrnoException, host: string, port: number):
 /** One that wants a token says so in words of ours. */
 async function isRenoir(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2000) });
+    const response = await fetch(`${url}/api/v1/health`, { signal: AbortSignal.timeout(2000) });
     const reply = (await response.json()) as Record<string, unknown>;
     if (response.status === 401) return response.headers.get("www-authenticate")?.includes("Renoir") === true;
     return reply.status === "ok" && "uptimeSeconds" in reply && "engine" in reply;

@@ -1,6 +1,7 @@
 // The web page's files, as Vite has built them into dist/ui. Their names have their hashes in them, except index.html's.
 
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RequestHandler, Router, static as serveFolder } from "express";
@@ -22,14 +23,16 @@ export function page(folder = built): RequestHandler {
       setHeaders: (response) => void response.set("Cache-Control", "no-cache"),
     }),
   );
-  router.use((request, response, next) => {
+  router.use(async (request, response, next) => {
     if (!isPage(request)) return next();
-    response
-      .set("Cache-Control", "no-cache")
-      .sendFile(join(folder, "index.html"), { dotfiles: "allow", cacheControl: false });
+    const text = await readFile(join(folder, "index.html"), "utf8");
+    response.set("Cache-Control", "no-cache").type("html").send(below(request.baseUrl, text));
   });
   return router;
 }
+
+/** Vite names the page's files from where the page lies, which its deeper addresses would read as from there. */
+const below = (base: string, text: string) => text.replaceAll('="./', `="${base}/`);
 
 /** The page has addresses of its own, /refine or /settings, which a browser may begin at; files it would not ask for by that. */
 const isPage = ({ method, path }: Parameters<RequestHandler>[0]) =>

@@ -88,16 +88,22 @@ const digest = (text: string) => createHash("sha256").update(text).digest();
 /** Of hashes: they have one length, and how long the comparing takes tells nothing of the token. */
 const isSame = (given: string, wanted: string) => timingSafeEqual(digest(given), digest(wanted));
 
-const cookieName = ({ port }: Policy) => `renoir-${port}`;
+export const cookieName = ({ port }: Policy) => `renoir-${port}`;
 /** The cookie opens this server, but can not be turned back into what its owner may use elsewhere too. */
 const cookieValue = (token: string) => createHmac("sha256", token).update("renoir cookie").digest("hex");
 
 /** Any of the ways to say it: `Authorization: Bearer`, a handshake's own, or the cookie that the page was given. */
 export function isAuthorised(headers: IncomingHttpHeaders, policy: Policy, given?: unknown): boolean {
   if (!policy.token) return true;
-  const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];
-  if (isSame(bearer ?? "", policy.token) || isSame(typeof given === "string" ? given : "", policy.token)) return true;
+  if (isOwnBearer(headers.authorization ?? "", policy) || isSame(typeof given === "string" ? given : "", policy.token))
+    return true;
   return isSame(cookieOf(headers, cookieName(policy)) ?? "", cookieValue(policy.token));
+}
+
+/** Whether an Authorization says our token: another is for whoever lies behind the gateway. */
+export function isOwnBearer(authorization: string, { token }: Policy): boolean {
+  const bearer = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+  return token !== undefined && bearer !== undefined && isSame(bearer, token);
 }
 
 function cookieOf({ cookie = "" }: IncomingHttpHeaders, name: string): string | undefined {

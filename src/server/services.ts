@@ -23,5 +23,7 @@ export interface Services {
   readonly home: string;
   readonly version: string;
   readonly policy: Policy;
+  /** The WebUI behind the gateway, as it is now. */
+  readonly upstream: () => URL | undefined;
   readonly log: Logger;
 }

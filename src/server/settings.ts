@@ -79,6 +79,7 @@ async function defaultsOf(home: string): Promise<Settings> {
     outputFolder: join(home, "outputs"),
     provider: "auto",
     upstream: null,
+    gateway: { enabled: false, rewards: "", filter: false, limit: 0, sort: true },
   };
 }
 

@@ -7,10 +7,19 @@ import { RequestError } from "../errors.ts";
 import { rewards as known } from "../scoring/loadReward.ts";
 import { parseRewardNames } from "../scoring/rewardName.ts";
 import type { Settings } from "./api/system.ts";
+import { parseUpstream } from "./gateway/upstream.ts";
 
-export async function checkSettings({ rewards, limits, outputFolder }: Partial<Settings>): Promise<void> {
+export async function checkSettings({
+  rewards,
+  limits,
+  outputFolder,
+  upstream,
+  gateway,
+}: Partial<Settings>): Promise<void> {
   if (rewards) checkRewards(rewards);
   if (limits) for (const [reward, limit] of Object.entries(limits)) checkLimits(reward, limit);
+  if (upstream) parseUpstream(upstream);
+  if (gateway?.rewards) checkRewards(gateway.rewards.split(","));
   if (outputFolder !== undefined) await checkFolder(outputFolder);
 }
 

@@ -23,6 +23,7 @@ export function createSockets(server: HttpServer, services: Services): Server<Cl
   const io = new Server<ClientEvents, ServerEvents>(server, {
     maxHttpBufferSize: messageLimit,
     connectTimeout: 10_000,
+    destroyUpgrade: false, // other upgrades are the gateway's
     allowRequest: ({ headers }, answer) => {
       const reason = refusal(headers, policy);
       answer(reason, reason === null);

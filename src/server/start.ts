@@ -9,6 +9,8 @@ import { createApp } from "./app.ts";
 import { openDatabase } from "./database.ts";
 import { Engine } from "./engine/engine.ts";
 import { Fairness, type Limits } from "./fairness.ts";
+import { passUpgrades } from "./gateway/gateway.ts";
+import { parseUpstream } from "./gateway/upstream.ts";
 import { holdHome, tellAddress } from "./homeLock.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import { Library } from "./library/library.ts";
@@ -34,6 +36,8 @@ export interface StartOptions {
   readonly folders?: readonly string[] | undefined;
   /** Pages of other servers that may ask this one. */
   readonly allowOrigins?: readonly string[] | undefined;
+  /** The WebUI behind the gateway; the settings' one unless given. */
+  readonly upstream?: string | undefined;
   readonly log?: Logger | undefined;
   readonly limits?: Limits | undefined;
   readonly timeouts?: Timeouts | undefined;
@@ -59,6 +63,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   const { port = usualPort, host = usualHost, token, home = renoirHome(), log = silentLog() } = options;
   const origins = (options.allowOrigins ?? []).map(parseOrigin);
   checkPolicy({ host, token });
+  const given = options.upstream === undefined ? undefined : parseUpstream(options.upstream);
   const closers: Closer[] = [];
   try {
     closers.push(await holdHome(home));
@@ -66,9 +71,11 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     const server = createHttpServer(options.timeouts);
     closers.push(() => stopListening(server)); // also where what follows fails: a port that nobody answers on stays taken
     const bound = await listen(server, host, port);
-    const services: Services = { ...opened, policy: { host, origins, token, port: bound } };
+    const upstream = () => given ?? upstreamOf(opened.settings);
+    const services: Services = { ...opened, policy: { host, origins, token, port: bound }, upstream };
     server.on("request", createApp(services));
     const io = createSockets(server, services);
+    passUpgrades(server, services);
     closers.push(() => closeServer(server, io));
     const url = urlOf(host, bound);
     await tellAddress(home, url);
@@ -81,6 +88,11 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     await closeAll(closers, log);
     throw error;
   }
+}
+
+function upstreamOf(settings: SettingsStore): URL | undefined {
+  const { upstream } = settings.get();
+  return upstream === null ? undefined : new URL(upstream);
 }
 
 type Closer = () => unknown;

@@ -6,7 +6,8 @@ import { Center, Loader, MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { type ComponentType, lazy, Suspense } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Router, Switch } from "wouter";
+import { base } from "./base.ts";
 import { DropAnywhere } from "./components/dropAnywhere.tsx";
 import { EmptyState } from "./components/emptyState.tsx";
 import { ErrorBoundary } from "./components/errorBoundary.tsx";
@@ -38,25 +39,27 @@ export function App() {
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <Notifications position="bottom-right" limit={4} />
       <QueryClientProvider client={queryClient}>
-        <a href="#content" className={classes.skip}>
-          Skip to content
-        </a>
-        <Header />
-        <main id="content" className={classes.main}>
-          <ErrorBoundary>
-            <Suspense fallback={<Loading />}>
-              <Switch>
-                {Object.entries(pages).map(([path, component]) => (
-                  <Route key={path} path={path} component={component} />
-                ))}
-                <Route>
-                  <NotFound />
-                </Route>
-              </Switch>
-            </Suspense>
-          </ErrorBoundary>
-        </main>
-        <DropAnywhere />
+        <Router base={base}>
+          <a href="#content" className={classes.skip}>
+            Skip to content
+          </a>
+          <Header />
+          <main id="content" className={classes.main}>
+            <ErrorBoundary>
+              <Suspense fallback={<Loading />}>
+                <Switch>
+                  {Object.entries(pages).map(([path, component]) => (
+                    <Route key={path} path={path} component={component} />
+                  ))}
+                  <Route>
+                    <NotFound />
+                  </Route>
+                </Switch>
+              </Suspense>
+            </ErrorBoundary>
+          </main>
+          <DropAnywhere />
+        </Router>
       </QueryClientProvider>
     </MantineProvider>
   );

@@ -72,6 +72,16 @@ export const settings = z
     outputFolder: z.string().describe("Where generated and refined pictures go that have no folder of their own"),
     provider: z.enum(["auto", "cpu", "webgpu", "cuda", "dml", "coreml"]),
     upstream: z.string().nullable().describe("The WebUI behind the gateway"),
+    gateway: z
+      .object({
+        enabled: z.boolean(),
+        rewards: z.string().describe("As in the extension's settings; empty: `rewards` above"),
+        filter: z.boolean(),
+        limit: z.number(),
+        sort: z.boolean(),
+      })
+      .strict()
+      .describe("What becomes of pictures that a request did not say it for itself, by alwayson_scripts.renoir"),
   })
   .strict();
 

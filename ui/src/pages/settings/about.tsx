@@ -2,6 +2,7 @@ import { Anchor, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Health } from "../../../../src/server/api/system.ts";
 import { api } from "../../api.ts";
+import { base } from "../../base.ts";
 import { bytesText, duration } from "../../components/amounts.ts";
 import { Card } from "../../components/card.tsx";
 import { ErrorNote } from "../../components/errorNote.tsx";
@@ -21,7 +22,7 @@ export function About() {
       <ErrorNote error={error} />
       {data && <Facts facts={factsOf(data)} />}
       <Text size="sm" mt="sm">
-        <Anchor href="/docs" size="sm" underline="always">
+        <Anchor href={`${base}/docs`} size="sm" underline="always">
           The API, with all its routes
         </Anchor>
         . Renoir runs on this machine alone and asks nothing of others, but for a model that you download.
