@@ -28,6 +28,8 @@ export const noBrowser = found
   ? undefined
   : `No browser: none of ${(named ? [named] : usual).join(", ")} can be run. Install one, on Debian or Ubuntu with \`apt-get install chromium\`, or name yours in RENOIR_CHROMIUM.`;
 
+if (noBrowser) console.warn(`The tests in a browser are passed over. ${noBrowser}`);
+
 /** Sandboxed unless this is root's, for whom Chromium has no sandbox: what it shows here is our own page alone. */
 export function openBrowser(): Promise<Browser> {
   if (!found) throw new Error(noBrowser);

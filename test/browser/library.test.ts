@@ -13,7 +13,7 @@ import { allScored, drawPictures, get, library, prompt, type Served, serve } fro
 const drawn = 6;
 const patience = { timeout: 30_000 };
 
-describe.skipIf(noBrowser)(`the library in a browser${noBrowser ? ` (passed over. ${noBrowser})` : ""}`, () => {
+describe.skipIf(noBrowser)("the library in a browser", () => {
   let server: Served;
   let browser: Browser;
   let page: Page;

@@ -35,7 +35,7 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
 }
 
-describe.skipIf(noBrowser)(`every page in a browser${noBrowser ? ` (passed over. ${noBrowser})` : ""}`, () => {
+describe.skipIf(noBrowser)("every page in a browser", () => {
   let server: Served;
   let browser: Browser;
   let known: Known;

@@ -80,7 +80,10 @@ test("a refine, and the two pictures beside each other", async () => {
   const body = { image: { id }, model: "shapes", rewards: ["shapes"], iterations: 16 };
   const refining = await begin("/api/v1/refine", body);
   await done(refining);
-  await shoot("refine", `/refine/${refining}`, dark, (page) => page.getByText("Did it get better?").waitFor());
+  await shoot("refine", `/refine/${refining}`, dark, async (page) => {
+    await page.getByText("Did it get better?").waitFor();
+    await page.getByRole("slider", { name: /^Compare before/ }).fill("68"); // through the square that goes
+  });
   const { json } = await ask(server.url, `/api/v1/jobs/${refining}/keep`, { body: {} });
   await shoot("compare", `/compare/${id}/${json.result.kept.id}`, light, (page) =>
     expect.poll(() => page.locator("main img").count()).toBeGreaterThan(1),
