@@ -13,16 +13,15 @@ export interface SavedPicture {
   readonly type: string;
 }
 
+export interface Scored {
+  readonly scores: Record<string, number>;
+  readonly total: number | null;
+  readonly error: string | null;
+}
+
 export interface Run {
   readonly status: { status_str: string; completed: boolean; messages: [string, Record<string, unknown>][] };
-  readonly outputs: Record<
-    string,
-    {
-      images?: SavedPicture[];
-      renoir?: { scores: Record<string, number>; total: number | null; error: string | null }[];
-      renoir_note?: (string | null)[];
-    }
-  >;
+  readonly outputs: Record<string, { images?: SavedPicture[]; renoir?: Scored[]; renoir_note?: (string | null)[] }>;
 }
 
 export const node = (class_type: string, inputs: Record<string, unknown>): Node => ({ class_type, inputs });
@@ -69,6 +68,11 @@ export class ComfyUI {
       if (history[id]) return history[id];
       await new Promise((done) => setTimeout(done, 100));
     }
+  }
+
+  /** What a node said when it failed; undefined where none did. */
+  failure({ status }: Run): string | undefined {
+    return status.messages.find(([kind]) => kind === "execution_error")?.[1].exception_message as string | undefined;
   }
 
   async file({ filename, subfolder, type }: SavedPicture): Promise<Uint8Array> {
