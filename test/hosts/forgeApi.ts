@@ -92,9 +92,10 @@ export class Forge {
 
   /** Where it saves its pictures of txt2img; it runs on this machine. */
   async outputs(): Promise<string> {
-    const flags = await this.json<{ data_dir: string }>("/sdapi/v1/cmd-flags");
+    // Not /sdapi/v1/cmd-flags: Forge answers that with 500.
+    const system = await this.json<{ "Data path": string }>("/internal/sysinfo?attachment=false");
     const options = await this.json<{ outdir_samples: string; outdir_txt2img_samples: string }>("/sdapi/v1/options");
-    return resolve(flags.data_dir, options.outdir_samples || options.outdir_txt2img_samples);
+    return resolve(system["Data path"], options.outdir_samples || options.outdir_txt2img_samples);
   }
 
   /** What `work` makes, and which files appear in the output folder by it. */

@@ -169,6 +169,18 @@ class Away(unittest.TestCase):
         self.assertIn("nonsense", processed.comments)
 
 
+class Versions(unittest.TestCase):
+    def test_a_server_of_another_release_scores_and_is_told_of(self):
+        script, own = new_script(), renoir.LINK.manifest["version"]
+        renoir.LINK.manifest["version"] = "9.0.0"
+        try:
+            processed = generate(script, job(["red", "blue"]), *args())
+        finally:
+            renoir.LINK.manifest["version"] = own
+        self.assertEqual(len(scores(processed.infotexts)), 2)
+        self.assertEqual(processed.comments.count("The plugin is Renoir 9.0.0 and the server is Renoir"), 1)
+
+
 class InThePage(unittest.TestCase):
     def test_the_accordion_is_made_from_the_manifest(self):
         script = new_script(is_img2img=True)

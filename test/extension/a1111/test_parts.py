@@ -156,7 +156,7 @@ class Settings(unittest.TestCase):
                 Link(renoir_manifest.load_manifest(folder), renoir_manifest.load_install({**self.manifest, "folder": folder}, folder), {}).start()
             write(os.path.join(folder, "renoir.json"), json.dumps({"command": ["/node", "/r.mjs"], "address": "http://h:1", "token": "t"}))
             link = Link(renoir_manifest.load_manifest(folder), renoir_manifest.load_install(renoir_manifest.load_manifest(folder), folder), {})
-            self.assertEqual((link.client().address, link.client().token, link.use("http://other:2").token), ("http://h:1", "t", None))
+            self.assertEqual((link.client().address, link.client().token, link.at("http://other:2").token), ("http://h:1", "t", None))
 
     def test_a_linked_copy_finds_the_checkout(self):
         install = renoir_manifest.load_install(self.manifest)
@@ -182,12 +182,15 @@ class InTheHost(unittest.TestCase):
         self.assertEqual(self.routes.state()[1]["state"], "running")
 
     def test_a_server_that_is_away_is_told_with_a_reason(self):
-        self.link.use(free_address())
+        self.routes.state(json.dumps({"address": free_address()}))
         self.assertEqual(self.routes.forward("GET", "/api/v1/health", "", b"", {})[0], 502)
         status, state = self.routes.state()
         self.assertEqual((status, state["state"], state["canStart"]), (200, "away", True))
         closed = renoir_routes.Routes(self.link, lambda: [], lambda: False)
         self.assertEqual((closed.state()[1]["canStart"], closed.start()[0]), (False, 403))
+        before = self.link.address
+        closed.state(json.dumps({"address": "http://192.0.2.1:1"}))
+        self.assertEqual(self.link.address, before)
 
     def test_other_sites_and_strangers_are_refused(self):
         def asked(method, headers=(), cookies=(), app=Bag()):

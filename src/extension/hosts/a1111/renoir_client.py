@@ -57,6 +57,7 @@ class Client:
         self.lock = threading.Lock()
         self.silent_until = None
         self.problem = ""
+        self.version = None  # the server's, once it has said it
 
     def score(self, png, prompt, rewards=()):
         """(scores by reward, total) of one picture; None where its words leave nothing to score."""
@@ -71,7 +72,9 @@ class Client:
 
     def health(self, seconds=2):
         """Without the silence: whoever looks wants to know how it is now."""
-        return self.answer(*self.send("GET", "/api/v1/health", seconds=seconds))
+        health = self.answer(*self.send("GET", "/api/v1/health", seconds=seconds))
+        self.version = health["version"]
+        return health
 
     def unload(self):
         """Lets every loaded model go; their names."""
@@ -91,6 +94,7 @@ class Client:
         except ServerAway as error:
             with self.lock:
                 self.silent_until, self.problem = self.clock() + SILENCE_SECONDS, str(error)
+                self.version = None  # who answers next may be another
             raise
         with self.lock:
             self.silent_until = None
@@ -98,7 +102,7 @@ class Client:
 
     def send(self, method, path, body=None, headers=None, seconds=READ_SECONDS):
         """(status, headers, bytes), whatever the status."""
-        headers = {**(headers or {}), "Connection": "close"}
+        headers = {**(headers or {}), "Connection": "close", "X-Renoir-Client": "a1111"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         connection = self.connect()

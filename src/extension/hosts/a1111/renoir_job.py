@@ -7,14 +7,15 @@ import time
 import renoir_files
 import renoir_gallery
 from renoir_client import ServerAway, ServerSays, score_key, score_text, split_rewards
+from renoir_manifest import version_problem
 
 # Each costs half a second at most: together they stay below two.
 FAILURES = 3
 
 
 class Job:
-    def __init__(self, p, settings, client, timestamp):
-        self.p, self.settings, self.client, self.timestamp = p, settings, client, timestamp
+    def __init__(self, p, settings, client, timestamp, version):
+        self.p, self.settings, self.client, self.timestamp, self.version = p, settings, client, timestamp, version
         self.started = time.time()
         self.rewards = split_rewards(settings["rewards"])
         self.images, self.totals = [], []
@@ -31,6 +32,7 @@ class Job:
             return
         try:
             scores, self.totals[-1] = self.client.score(png_of(image), prompt, self.rewards)
+            self.check_version()
         except (ServerAway, ServerSays) as error:
             self.fail(error)
             return
@@ -38,6 +40,13 @@ class Job:
             self.keys.add(score_key(reward))
             # A text: other kinds of values break some hosts' answers, and SD.Next deletes numbers below -1.
             self.p.extra_generation_params[score_key(reward)] = score_text(score)
+
+    def check_version(self):
+        if self.client.version is None:
+            self.client.health()
+        problem = version_problem(self.version, self.client.version)
+        if problem:
+            self.note(f"Renoir: {problem}")
 
     def clear(self):
         """What is left there would go on into the next picture, the grid, and pictures in between."""
@@ -49,6 +58,9 @@ class Job:
         told = getattr(error, "told", True)
         hint = "" if isinstance(error, ServerSays) else " Start it in the Renoir accordion, or run `renoir start`."
         line = f"Renoir: {error}{hint} Pictures go on without a score."
+        self.note(line, told)
+
+    def note(self, line, told=True):
         if line not in self.notes:
             self.notes.append(line)
             if told:
@@ -101,8 +113,7 @@ class Job:
             else:
                 renoir_files.remove(path, self.started)
         except OSError as error:
-            self.notes.append(f"Renoir: {path} is filtered out but stays where it is: {error}.")
-            print(self.notes[-1])
+            self.note(f"Renoir: {path} is filtered out but stays where it is: {error}.")
 
 
 def png_of(image):

@@ -30,17 +30,20 @@ class Link:
         self.log = None
 
     def client(self, address=None):
-        """For an address, by default the one used last. The token goes to the server it is for and to no other."""
+        """For an address, by default the page's. The token goes to the server it is for and to no other."""
         address = (address or "").strip().rstrip("/") or self.address
         if address not in self.clients:
             own = address == self.install["address"].rstrip("/")
             self.clients[address] = Client(address, self.install["token"] if own else None)
         return self.clients[address]
 
+    def at(self, address):
+        """As a setting says it: empty means where it was installed from."""
+        return self.client(address or self.install["address"])
+
     def use(self, address):
-        client = self.client(address or self.install["address"])
-        self.address = client.address
-        return client
+        """What the page shows and asks from now on."""
+        self.address = self.at(address).address
 
     def state(self):
         """For the accordion: a word, a sentence, and what there is to press."""

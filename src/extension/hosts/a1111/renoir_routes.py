@@ -64,7 +64,10 @@ class Routes:
             return 502, error_body(str(error), "away")
         return status, data, {name: found[name] for name in PASSED_ON if found[name]}
 
-    def state(self):
+    def state(self, body=b""):
+        """The page says what its field for the address holds."""
+        if body and self.may_start():
+            self.link.use(str(json.loads(body).get("address", "")).strip())
         state = self.link.state()
         return 200, {**state, "canStart": state["canStart"] and self.may_start()}
 
@@ -138,7 +141,7 @@ def register(app, routes):
         path = "/" + request.path_params["path"]
         return routes.forward(request.method, path, request.url.query, body, request.headers)
 
-    app.add_route("/renoir/state", endpoint(lambda *_: routes.state()), methods=["GET"])
+    app.add_route("/renoir/state", endpoint(lambda _, body: routes.state(body)), methods=["GET", "POST"])
     app.add_route("/renoir/start", endpoint(lambda *_: routes.start()), methods=["POST"])
     app.add_route("/renoir/unload", endpoint(lambda *_: routes.unload()), methods=["POST"])
     app.add_route("/renoir/keep", endpoint(lambda _, body: routes.keep(body)), methods=["POST"])

@@ -54,13 +54,19 @@
     }
   }
 
+  /** Of the tab that is seen. */
+  function address() {
+    const fields = tabs.map((tab) => find(`#script_${tab}_renoir_address :is(textarea, input)`)).filter(Boolean);
+    return (fields.find(({ offsetParent }) => offsetParent) ?? fields[0])?.value ?? "";
+  }
+
   const failed = (error) => show({ state: "away", message: error.message });
   let asking = false;
 
   async function refresh() {
     if (asking) return;
     asking = true;
-    await ask("state").then(show, failed);
+    await ask("state", { method: "POST", body: { address: address() } }).then(show, failed);
     asking = false;
   }
 

@@ -89,8 +89,8 @@ class RenoirScript(scripts.Script):
         inner = outer is not None and not outer.ended and outer.p is not p and outer.timestamp == timestamp
         if not settings["enabled"] or inner:
             return
-        client = LINK.use(settings["address"]) if may_choose_server() else LINK.client(LINK.install["address"])
-        p.renoir_job = CURRENT["job"] = Job(p, settings, client, timestamp)
+        client = LINK.at(settings["address"] if may_choose_server() else None)
+        p.renoir_job = CURRENT["job"] = Job(p, settings, client, timestamp, LINK.manifest["version"])
 
     def before_process_batch(self, p, *args, **kwargs):
         job = job_of(p)
