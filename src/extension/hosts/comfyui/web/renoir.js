@@ -69,7 +69,10 @@ async function score(node) {
 let panel;
 function loadPanel() {
   panel ??= new Promise((done, failed) => {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("style.css", base) });
+    const style = Object.assign(document.createElement("link"), {
+      rel: "stylesheet",
+      href: new URL("style.css", base),
+    });
     const script = Object.assign(document.createElement("script"), { src: new URL("panel.js", base) });
     script.onload = done;
     script.onerror = () => failed(new Error("The panel can not be loaded from ComfyUI."));
@@ -112,21 +115,23 @@ const widgetName = "renoir_scores";
 const margins = 30; // ComfyUI leaves 10 pixels around such a widget, and we a few within it
 const number = (value) => (value === null ? "–" : value.toFixed(4));
 
-function bar(value, low, high) {
-  const share = high > low ? (value - low) / (high - low) : 1;
-  return `<i style="width:${Math.round(4 + 96 * share)}%"></i>`;
-}
+/** Most of ImageReward's scores lie between -2 and 2: a bar says the same in every batch. */
+const usual = 2;
+const bar = (value, low, high) => `<i style="width:${Math.round((100 * (value - low)) / (high - low))}%"></i>`;
 
 const escaped = (text) => Object.assign(document.createElement("p"), { textContent: text }).innerHTML;
 
 function rows(scored) {
   const totals = scored.map(({ total }) => total).filter((total) => total !== null);
-  const [low, high] = [Math.min(...totals), Math.max(...totals)];
+  const best = Math.max(...totals);
+  const [low, high] = [Math.min(-usual, ...totals), Math.max(usual, best)];
   return scored
     .map(({ scores, total }, i) => {
-      const title = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(4)}`).join(", ");
-      const best = total !== null && total === high && scored.length > 1 ? " class='renoir-top'" : "";
-      return `<div${best} title="${escaped(title)}"><b>${i + 1}</b><span>${total === null ? "" : bar(total, low, high)}</span><code>${number(total)}</code></div>`;
+      const title = Object.entries(scores)
+        .map(([name, value]) => `${name} ${value.toFixed(4)}`)
+        .join(", ");
+      const mark = total === best && scored.length > 1 ? " class='renoir-top'" : "";
+      return `<div${mark} title="${escaped(title)}"><b>${i + 1}</b><span>${total === null ? "" : bar(total, low, high)}</span><code>${number(total)}</code></div>`;
     })
     .join("");
 }
@@ -141,7 +146,11 @@ function show(node, { renoir: scored = [], renoir_note: [note] = [] }) {
       const text = place.querySelector("p")?.textContent;
       return margins + 20 * Math.min(place.querySelectorAll("div").length, 8) + (text ? 6 + 16 * lines(text) : 0);
     };
-    widget = node.addDOMWidget(widgetName, "renoir", place, { serialize: false, getMinHeight: height, getMaxHeight: height });
+    widget = node.addDOMWidget(widgetName, "renoir", place, {
+      serialize: false,
+      getMinHeight: height,
+      getMaxHeight: height,
+    });
     widget.place = place;
   }
   widget.place.innerHTML = rows(scored) + (note ? `<p>${escaped(note)}</p>` : "");
