@@ -121,6 +121,20 @@ describe.skipIf(noBrowser)("refining in a browser", () => {
     await expect.poll(shownSteps).toEqual(all);
   });
 
+  test("a run that is discarded goes from every page that is open", async () => {
+    const id = jobId();
+    const other = await page.context().newPage();
+    await other.goto("/refine");
+    const link = other.locator(`a[href="/refine/${id}"]`);
+    await expect.poll(() => link.count(), patience).toBe(1);
+    await page.getByRole("button", { name: "Discard" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Discard it" }).click();
+    await page.waitForURL(`**/picture/${weakest.id}`);
+    await expect.poll(() => link.count(), patience).toBe(0);
+    expect(await get(server.url, `/jobs/${id}`)).toMatchObject({ error: { code: "not-found" } });
+    await other.close();
+  });
+
   test("a model is unloaded by its button, and its memory is given back", async () => {
     await page.goto("/models");
     const unload = page.getByRole("button", { name: "Unload the pipeline shapes" });
