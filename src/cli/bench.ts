@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type PlanName, planNames } from "../reno/memoryPlan.ts";
 import { builtInScores } from "./bench/builtIn.ts";
+import { gatewayRows, measureGateway } from "./bench/gateway.ts";
 import { libraryRows, measureLibrary } from "./bench/library.ts";
 import { makePictures } from "./bench/pictures.ts";
 import { writeRandomImageReward } from "./bench/randomImageReward.ts";
@@ -18,12 +19,13 @@ import { printTable, type Runs, tableOf } from "./bench/table.ts";
 import { upstreamScores } from "./bench/upstream.ts";
 import type { ScoreTask, WorkerResult, WorkerTask } from "./bench/worker.ts";
 
-const usage = `Usage: npm run bench -- [--only scoring|reno|library|server] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
+const usage = `Usage: npm run bench -- [--only scoring|reno|library|server|gateway] [--torch] [--pictures 24] [--size N]... [--plan NAME]... [--threads N]
                        [--seconds 120] [--out FILE] [--folder FOLDER]
 
   --only      scoring, or reno: ReNO's iteration at SD-Turbo's real sizes, up to 19 GB of memory, or library: 50,000 small
               pictures scanned, filtered, sorted, changed, or server: 100 clients scoring and 20 sockets watching a refine;
               default: scoring
+              gateway: what it adds to the answers of a WebUI
   --pictures  how many; default: 24, with library 50000
   --seconds   with server: for how long; default: 120
   --torch     makes a Python environment and runs upstream beside (1 GB of downloads)
@@ -55,6 +57,7 @@ export async function main(args: string[]): Promise<number> {
   }
   if (values.only === "reno") return benchReno(values);
   if (values.only === "library") return benchLibrary(values);
+  if (values.only === "gateway") return benchGateway(values.out);
   if (values.only === "server") return benchServer(values);
   const base = await prepare(values.folder, Number(values.pictures ?? 24), Number(values.threads));
   const peak = await work({ kind: "peak", threads: base.threads }, "the machine's float32 peak");
@@ -122,6 +125,14 @@ async function benchServer(flags: { folder: string; out: string; seconds: string
   for (const error of new Set(figures.errors)) say(error);
   await store(flags.out, { ...figures, rows });
   return figures.errors.length === 0 ? 0 : 1;
+}
+
+async function benchGateway(out: string): Promise<number> {
+  const figures = await measureGateway({ say });
+  const rows = gatewayRows(figures);
+  printTable(rows);
+  await store(out, { figures, rows });
+  return 0;
 }
 
 async function store(out: string, figures: object): Promise<void> {

@@ -13,6 +13,7 @@ import {
   IconWand,
 } from "@tabler/icons-react";
 import { Link, useRoute } from "wouter";
+import { base } from "../base.ts";
 import { ConnectionBanner } from "./connectionBanner.tsx";
 import { JobsButton } from "./jobsButton.tsx";
 import classes from "./shell.module.css";
@@ -34,7 +35,7 @@ export function Header() {
       <header className={classes.header}>
         {!wide && <PagesMenu />}
         <Link href="/" className={classes.brand} aria-label="Renoir, to the library">
-          <img src="/icon.svg" alt="" width={26} height={26} />
+          <img src={`${base}/icon.svg`} alt="" width={26} height={26} />
           Renoir
         </Link>
         {wide ? (
