@@ -105,6 +105,38 @@ describe.skipIf(!url)("ComfyUI", () => {
     expect(own).not.toBe(prompt);
   });
 
+  test("without a text, the prompt is that of the sampler behind the pictures, in a graph of two", async (context) => {
+    const checkpoints = await comfyui.checkpoints();
+    if (checkpoints.length === 0) return context.skip();
+    const graph: Graph = {
+      model: node("CheckpointLoaderSimple", { ckpt_name: checkpoints[0] }),
+      empty: node("EmptyLatentImage", { width: 64, height: 64, batch_size: 2 }),
+      reward: node("RenoirLoadReward", { reward: "shapes", weight: 1 }),
+    };
+    const texts = { one: "a red circle", two: "two blue squares" };
+    for (const [name, text] of Object.entries(texts)) {
+      const sampler = { model: ["model", 0], positive: [`${name}-text`, 0], negative: [`${name}-text`, 0] };
+      const how = { steps: 1, cfg: 1, sampler_name: "euler", scheduler: "normal", denoise: 1 };
+      graph[`${name}-text`] = node("CLIPTextEncode", { text, clip: ["model", 1] });
+      graph[name] = node("KSampler", { ...sampler, ...how, seed: 7, latent_image: ["empty", 0] });
+      graph[`${name}-picture`] = node("VAEDecode", { samples: [name, 0], vae: ["model", 2] });
+      const images = [`${name}-picture`, 0];
+      graph[`${name}-read`] = node("RenoirScore", { images, prompt: "", reward: ["reward", 0] });
+      graph[`${name}-told`] = node("RenoirScore", { images, prompt: text, reward: ["reward", 0] });
+      graph[`${name}-save`] = node("RenoirSave", { ...from(`${name}-read`), filename_prefix: fresh() });
+    }
+    const run = await comfyui.run(graph);
+    expect(comfyui.failure(run)).toBeUndefined();
+    for (const name of Object.keys(texts)) {
+      const read = totals(run.outputs[`${name}-read`]!.renoir);
+      expect(read).toHaveLength(2);
+      expect(read).toEqual(totals(run.outputs[`${name}-told`]!.renoir));
+      const saved = await Promise.all((await files(run, `${name}-save`)).map((file) => readMetadata(file)));
+      expect(saved.map(({ scores }) => scores.Shapes)).toEqual(read.map((score) => Number(score!.toFixed(4))));
+      expect(saved[0]!.seed).toBe(7);
+    }
+  });
+
   test("rewards are chained, and their weighted sum is the total", async () => {
     const graph = scoredBatch(1);
     graph.more = node("RenoirLoadReward", { reward: "shapes", weight: 0.5 });

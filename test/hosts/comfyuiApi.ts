@@ -70,6 +70,13 @@ export class ComfyUI {
     }
   }
 
+  async checkpoints(): Promise<string[]> {
+    const info = await this.json<Record<string, { input: { required: { ckpt_name: [string[]] } } }>>(
+      "/object_info/CheckpointLoaderSimple",
+    );
+    return info.CheckpointLoaderSimple!.input.required.ckpt_name[0];
+  }
+
   /** What a node said when it failed; undefined where none did. */
   failure({ status }: Run): string | undefined {
     return status.messages.find(([kind]) => kind === "execution_error")?.[1].exception_message as string | undefined;

@@ -34,7 +34,7 @@ describe.skipIf(!url || !existsSync(executablePath))("ComfyUI in a browser", () 
     if (state === "away") own = await startServer({ port: Number(new URL(address).port), home, demo: null });
     for (const name of names) await comfyui.upload(name, await readFile(new URL(name, folder)));
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-    page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
+    page = await browser.newPage({ viewport: { width: 1360, height: 900 } });
     page.on("pageerror", (error) => problems.push(String(error)));
     await page.goto(url!, { waitUntil: "domcontentloaded" });
     await page.waitForFunction("window.app?.graph && window.renoir", null, { timeout: 120_000 });
@@ -50,11 +50,11 @@ describe.skipIf(!url || !existsSync(executablePath))("ComfyUI in a browser", () 
     if (home) await rm(home, { recursive: true, force: true });
   });
 
-  const shot = async (name: string) => {
+  const shot = async (name: string, clip?: { x: number; y: number; width: number; height: number }) => {
     if (!shots) return;
     await page.evaluate("app.canvas.setDirty(true, true)");
     await page.waitForTimeout(1500);
-    await page.screenshot({ path: `${shots}/comfyui-${name}.png` });
+    await page.screenshot({ path: `${shots}/comfyui-${name}.png`, ...(clip && { clip }) });
   };
 
   /** A graph by a function in the page; its nodes are kept in `window.at`. */
@@ -122,13 +122,12 @@ describe.skipIf(!url || !existsSync(executablePath))("ComfyUI in a browser", () 
     await page.waitForFunction("test.at.load.imgs?.length > 0");
     await openMenu("load");
     expect(await page.getByText("Refine with ReNO", { exact: true }).count()).toBe(1);
-    await shot("menu");
+    await shot("menu", { x: 40, y: 40, width: 760, height: 560 });
     await page.getByText("Score", { exact: true }).click();
     await page
       .locator(".p-toast")
       .getByText(/Shapes -?\d\.\d{4}/)
       .waitFor({ timeout: 30_000 });
-    await shot("score");
   });
 
   test("a node without a picture has no such menu", async () => {
@@ -147,6 +146,7 @@ describe.skipIf(!url || !existsSync(executablePath))("ComfyUI in a browser", () 
     await expect.poll(() => panel.locator(".renoir-prompt").textContent()).toBe(prompt);
     await panel.locator("summary").click();
     await panel.locator("[name=iterations]").fill("12");
+    await panel.locator("summary").click();
     await panel.locator(".renoir-go").click();
     await page.waitForSelector("#renoir_panel[data-state=running] .renoir-curve polyline", { timeout: 120_000 });
     await page.waitForSelector("#renoir_panel[data-state=done]", { timeout: 120_000 });
@@ -180,14 +180,26 @@ describe.skipIf(!url || !existsSync(executablePath))("ComfyUI in a browser", () 
     `);
     await page.evaluate("app.queuePrompt(0)");
     await page.waitForFunction("heard.previews > 0", null, { timeout: 60_000 });
-    await shot("refining");
+    await shot("refine");
     await page.waitForFunction("test.at.save.imgs?.length > 0", null, { timeout: 120_000 });
     const { progress } = await page.evaluate<{ progress: [number, number][] }>("heard");
     const [last, max] = progress.at(-1)!;
     expect(last).toBe(max);
     expect(progress.length).toBeGreaterThan(3);
     await expect.poll(() => page.evaluate<string>('test.noteOn("refine")')).toMatch(/^Shapes -?[\d.]+ → -?[\d.]+$/);
-    await shot("refine");
+  });
+
+  test("ComfyUI's own menu tells how the server is", async () => {
+    await page.evaluate('app.extensionManager.command.execute("Renoir.State")');
+    await page
+      .locator(".p-toast")
+      .getByText(/Renoir \d.* runs at http/)
+      .waitFor({ timeout: 10_000 });
+    await page.evaluate('app.extensionManager.command.execute("Renoir.Unload")');
+    await page
+      .locator(".p-toast")
+      .getByText(/left memory|No model is loaded/)
+      .waitFor({ timeout: 10_000 });
   });
 
   test("the page has no errors of ours", () => {

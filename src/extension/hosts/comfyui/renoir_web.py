@@ -5,6 +5,7 @@ import asyncio
 import os
 
 from renoir_client import ServerAway, ServerSays
+from renoir_link import LOCAL, CanNotStart
 from renoir_routes import LONG_POLL_SECONDS, PASSED_ON, error_body, is_allowed
 
 from .renoir_nodes import BUILT_IN, server
@@ -37,13 +38,45 @@ def register(shared):
     async def state(_request):
         return web.json_response(await asyncio.to_thread(server.link.state))
 
+    @routes.post("/renoir/start")
+    async def start(request):
+        refused = refusal(request) or closed(request)
+        if refused:
+            return refused
+        try:
+            await asyncio.to_thread(server.link.start)
+        except (CanNotStart, ServerAway) as error:
+            return web.json_response(error_body(str(error)), status=409)
+        return web.json_response(await asyncio.to_thread(server.link.state))
+
+    @routes.post("/renoir/unload")
+    async def unload(request):
+        try:
+            return refusal(request) or web.json_response({"unloaded": await asyncio.to_thread(server.link.client().unload)})
+        except (ServerAway, ServerSays) as error:
+            return web.json_response(error_body(str(error), "away"), status=502)
+
+    def refusal(request):
+        """Another site's page can send a request, but not with a header of its own."""
+        if request.method == "GET" or "X-Renoir" in request.headers:
+            return None
+        return web.json_response(error_body("The header X-Renoir is missing: only this UI's own page may ask."), status=403)
+
+    def closed(request):
+        """A ComfyUI that others can reach does not let them start programs."""
+        if request.transport.get_extra_info("peername")[0] in LOCAL and request.url.host in LOCAL:
+            return None
+        said = "This ComfyUI is open to others, who may not start programs. Run `renoir start` in a terminal."
+        return web.json_response(error_body(said), status=403)
+
     async def forward(request):
         """As it came, without holding up the host: long polls wait here for most of a minute."""
         path = "/" + request.match_info["path"]
         if not is_allowed(request.method, path):
             return web.json_response(error_body(f"{request.method} {path} is nothing that this plugin passes on."), status=404)
-        if request.method != "GET" and "X-Renoir" not in request.headers:
-            return web.json_response(error_body("The header X-Renoir is missing: only this UI's own page may ask."), status=403)
+        refused = refusal(request)
+        if refused:
+            return refused
         client = server.link.client()
         kept = {name: request.headers[name] for name in ("Content-Type", "Accept") if name in request.headers}
         if client.token:

@@ -28,8 +28,12 @@ async function ask(path, { method = "GET", body, headers = {} } = {}) {
   });
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
+  if (found.error?.code === "away")
+    throw new Refused(answer.status, { ...found.error, code: "host", hint: howToStart });
   throw new Refused(answer.status, found.error ?? { message: `Status ${answer.status}.` });
 }
+
+const howToStart = "Start it: Extensions > Renoir in ComfyUI's menu, or `renoir start` in a terminal.";
 
 function tell(severity, summary, detail) {
   app.extensionManager.toast.add({ severity, summary, detail, life: severity === "error" ? 12000 : 6000 });
@@ -62,6 +66,28 @@ async function score(node) {
   if (result.error) throw new Refused(200, result.error);
   const text = Object.entries(result.scores).map(([name, value]) => `${name} ${value.toFixed(4)}`);
   tell("success", text.join(", "), result.prompt);
+}
+
+// ---- the server
+
+async function start() {
+  let state = await ask("start", { method: "POST" });
+  tell("info", "Renoir", state.message);
+  for (let i = 0; i < 240 && state.state === "starting"; i++) {
+    await new Promise((done) => setTimeout(done, 500));
+    state = await ask("state");
+  }
+  tell(state.state === "running" ? "success" : "error", "Renoir", state.message);
+}
+
+async function unload() {
+  const { unloaded } = await ask("unload", { method: "POST" });
+  tell("success", "Renoir", unloaded.length > 0 ? `${unloaded.join(", ")} left memory.` : "No model is loaded.");
+}
+
+async function tellState() {
+  const { state, message } = await ask("state");
+  tell(state === "running" ? "success" : "warn", "Renoir", state === "away" ? `${message} ${howToStart}` : message);
 }
 
 // ---- refine: the panel is the same in every host
@@ -160,7 +186,7 @@ function show(node, { renoir: scored = [], renoir_note: [note] = [] }) {
 }
 
 const style = `
-.renoir-scores { font: 12px/20px sans-serif; color: var(--input-text, #ddd); overflow: auto; padding: 4px 8px; box-sizing: border-box; }
+.renoir-scores { font: 12px/20px sans-serif; color: var(--input-text, #ddd); overflow: hidden auto; padding: 4px 8px; box-sizing: border-box; }
 .renoir-scores div { display: flex; gap: 6px; height: 20px; align-items: center; }
 .renoir-scores b { width: 1.6em; text-align: right; font-weight: 400; opacity: .7; }
 .renoir-scores span { flex: 1; height: 8px; background: #8883; border-radius: 4px; }
@@ -189,6 +215,12 @@ function menu(node) {
 
 app.registerExtension({
   name: "renoir.scores",
+  commands: [
+    { id: "Renoir.State", label: "State of the server", icon: "pi pi-info-circle", function: told(tellState) },
+    { id: "Renoir.Start", label: "Start the server", icon: "pi pi-play", function: told(start) },
+    { id: "Renoir.Unload", label: "Unload models", icon: "pi pi-eject", function: told(unload) },
+  ],
+  menuCommands: [{ path: ["Extensions", "Renoir"], commands: ["Renoir.State", "Renoir.Start", "Renoir.Unload"] }],
   init() {
     document.head.append(Object.assign(document.createElement("style"), { textContent: style }));
   },
