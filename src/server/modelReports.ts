@@ -1,9 +1,12 @@
 // How the models are, on the disk and in memory. Opening every checkpoint takes a while, so it is done again only when a file has changed.
 
+import { fork } from "node:child_process";
 import { stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { SystemError } from "../errors.ts";
 import { sources } from "../scoring/sources.ts";
 import { storePath } from "../scoring/store.ts";
-import { type ModelReport, reportModels } from "../tasks/models.ts";
+import type { ModelReport } from "../tasks/models.ts";
 import type { Model } from "./api/system.ts";
 import type { Engine, LoadedModel } from "./engine/engine.ts";
 import { NotFoundError } from "./errors.ts";
@@ -40,7 +43,10 @@ export class ModelReports {
     const signature = await this.#signatureOf(known);
     if (signature !== this.#signature) {
       this.#signature = signature;
-      this.#reports = reportModels(this.#home);
+      this.#reports = reportApart(this.#home);
+      this.#reports.catch(() => {
+        this.#signature = ""; // the next asker tries again
+      });
       this.#signature = await this.#signatureOf(await this.#reports);
     }
     return this.#reports;
@@ -50,6 +56,23 @@ export class ModelReports {
     const paths = [storePath(this.#home), ...reports.flatMap(({ path }) => path ?? [])];
     return (await Promise.all(paths.map(timeOf))).join();
   }
+}
+
+/** In a process of its own; about a second, most of it the process. */
+function reportApart(home: string): Promise<ModelReport[]> {
+  const isSource = import.meta.url.endsWith(".ts");
+  const file = fileURLToPath(new URL(isSource ? "./reportProcess.ts" : "./reportProcess.js", import.meta.url));
+  const process = fork(file, [home], {
+    execArgv: isSource ? ["--import", "tsx"] : [],
+    serialization: "advanced",
+  });
+  return new Promise((resolve, reject) => {
+    process.once("message", resolve);
+    process.once("error", reject);
+    process.once("exit", (code, signal) => {
+      reject(new SystemError(`The process that looks at the models ended with ${signal ?? `status ${code}`}.`));
+    });
+  });
 }
 
 const memoryOf = (held: LoadedModel | undefined): Pick<Model, "memory" | "residentBytes"> =>
