@@ -1,6 +1,6 @@
 // Hosts: the generation UIs on this machine, and what Renoir can do with their pictures now.
 
-import { Button, Loader, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Button, Code, Loader, SimpleGrid, Stack, Text } from "@mantine/core";
 import { IconFolderPlus, IconPlug } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import type { HostList } from "../../../../src/server/api/system.ts";
@@ -23,7 +23,10 @@ type Host = HostList["items"][number];
 export function HostsPage() {
   const { data, error, refetch } = useQuery({ queryKey: ["hosts"], queryFn: ({ signal }) => api.hosts(signal) });
   return (
-    <Page title="Hosts" lead="The UIs that make your pictures. Nothing in them is changed.">
+    <Page
+      title="Hosts"
+      lead="The UIs that make your pictures. Nothing in them is changed unless you install Renoir in them."
+    >
       <Stack gap="lg">
         <ErrorNote error={error} onRetry={() => void refetch()} />
         {!data && !error && <Loader aria-label="Hosts are being looked for" />}
@@ -49,7 +52,7 @@ const NoHosts = () => (
 );
 
 function HostCard({ host }: { host: Host }) {
-  const { name, path, pictures, inLibrary } = host;
+  const { id, name, path, pictures, inLibrary } = host;
   return (
     <Card title={name} aside={inLibrary && <InLibrary />}>
       <Facts facts={{ Folder: path, Pictures: pictures }} />
@@ -62,7 +65,7 @@ function HostCard({ host }: { host: Host }) {
         ))}
       </ul>
       <Text size="sm" c="dimmed">
-        Buttons within {name} itself are not there yet.
+        To have it within {name} itself: <Code>{`npx renoir install ${id} "${path}"`}</Code>
       </Text>
       {inLibrary ? (
         <Text size="sm" mt="sm">
