@@ -60,14 +60,17 @@ describe.skipIf(!url)("Forge", () => {
   );
 
   test("generating again from the infotext gives the same picture", async () => {
-    const { parameters: said } = await forge.read(made.images[1]!);
+    // Of its own: in a batch the host's sums come out a little differently.
+    const one = await forge.txt2img({ seed: 7, alwayson_scripts: renoir() });
+    const { parameters: said } = await forge.read(one.images[0]!);
+    expect(said).toHaveProperty("Shapes Score");
     const again = await forge.txt2img({
       prompt: said.Prompt,
       negative_prompt: said["Negative prompt"],
       ...{ seed: Number(said.Seed), steps: Number(said.Steps), cfg_scale: Number(said["CFG scale"]) },
       ...{ width: Number(said["Size-1"]), height: Number(said["Size-2"]), sampler_name: said.Sampler },
     });
-    expect(Buffer.compare(await pixels(again.images[0]!), await pixels(made.images[1]!))).toBe(0);
+    expect(Buffer.compare(await pixels(again.images[0]!), await pixels(one.images[0]!))).toBe(0);
   });
 
   test("sorting moves pictures, texts and seeds together", async () => {

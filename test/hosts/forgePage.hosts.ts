@@ -47,11 +47,11 @@ describe.skipIf(!url || !existsSync(executablePath))("Forge in a browser", () =>
   }
 
   async function generate(): Promise<void> {
-    // As texts: these are the page's, whose types the tests do not have.
-    await page.evaluate('document.querySelector("#html_info_txt2img").textContent = ""');
+    const info = page.locator("#generation_info_txt2img textarea");
+    const before = await info.inputValue();
     await page.locator("#txt2img_generate").click();
-    const isDone = '/Seed/.test(document.querySelector("#html_info_txt2img")?.innerText ?? "")';
-    await page.waitForFunction(isDone, null, { timeout: 240_000 });
+    // It holds the time of the job, so that it changes even where the pictures are the same.
+    await expect.poll(() => info.inputValue(), { timeout: 240_000 }).not.toBe(before);
     await page.waitForTimeout(1500);
   }
 
