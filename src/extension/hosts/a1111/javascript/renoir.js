@@ -107,20 +107,24 @@
     return made;
   }
 
-  const chosen = (tab) => {
-    const thumbnails = [...app().querySelectorAll(`#${tab}_gallery .thumbnail-item.thumbnail-small`)];
-    const index = thumbnails.findIndex((thumbnail) => thumbnail.classList.contains("selected"));
-    // Of a single picture some hosts show no thumbnails, and in the overview none is selected.
-    const picture = thumbnails[Math.max(index, 0)]?.querySelector("img") ?? find(`#${tab}_gallery img`);
-    return picture && { source: picture.src, index: Math.max(index, 0), tab, text: textOf(tab, Math.max(index, 0)) };
-  };
+  /** The picture that is selected; in the overview of all, the first that is no grid. */
+  function chosen(tab) {
+    const info = infoOf(tab);
+    const first = info.index_of_first_image ?? 0;
+    const small = [...app().querySelectorAll(`#${tab}_gallery .thumbnail-item.thumbnail-small`)];
+    const all = small.length > 0 ? small : [...app().querySelectorAll(`#${tab}_gallery .thumbnail-item`)];
+    const selected = small.findIndex((thumbnail) => thumbnail.classList.contains("selected"));
+    const index = selected < 0 ? Math.min(first, Math.max(all.length - 1, 0)) : selected;
+    const picture = all[index]?.querySelector("img") ?? find(`#${tab}_gallery img`);
+    return picture && { source: picture.src, index, tab, text: info.infotexts?.[index], isGrid: index < first };
+  }
 
-  /** What the host would show below the picture: for pictures whose files say nothing. */
-  function textOf(tab, index) {
+  /** What the host knows of the pictures in its gallery: their texts, for those whose files say nothing, and where they begin. */
+  function infoOf(tab) {
     try {
-      return JSON.parse(find(`#generation_info_${tab} textarea`).value).infotexts[index];
+      return JSON.parse(find(`#generation_info_${tab} textarea`).value);
     } catch {
-      return undefined;
+      return {};
     }
   }
 

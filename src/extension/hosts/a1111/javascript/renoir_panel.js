@@ -176,6 +176,10 @@
         this.show("empty");
         return this.say("There is no picture yet: generate one, or choose one in PNG Info.", true);
       }
+      if (this.picture.isGrid) {
+        this.show("empty");
+        return this.say("This is the grid of all pictures: select one of them.", true);
+      }
       try {
         this.bytes = await bytesOf(this.picture.source);
         this.part("before").src = this.url(this.bytes, "image/png");
