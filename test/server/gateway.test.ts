@@ -117,6 +117,14 @@ test("strangers' names and pages are kept from the WebUI too", async () => {
   expect(upstream.asked.length).toBe(asked);
 });
 
+test("a page that was named at the start may ask the WebUI as well", async () => {
+  const upstream = await startUpstream();
+  const origin = "http://app.example:3000";
+  const { url } = await serve({ upstream: upstream.url, allowOrigins: [origin] });
+  const { status, headers } = await ask(url, "/sdapi/v1/scripts", { headers: { origin } });
+  expect([status, headers["access-control-allow-origin"]]).toEqual([200, origin]);
+});
+
 test("with a WebUI behind it Renoir's page has its own address, and the API keeps its", async () => {
   const { url } = await both();
   expect((await ask(url, "/")).text).toBe("<title>the WebUI</title>");
