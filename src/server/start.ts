@@ -75,8 +75,9 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     const services: Services = { ...opened, policy: { host, origins, token, port: bound }, upstream };
     server.on("request", createApp(services));
     const io = createSockets(server, services);
-    passUpgrades(server, services);
+    const endUpgrades = passUpgrades(server, services);
     closers.push(() => closeServer(server, io));
+    closers.push(endUpgrades);
     const url = urlOf(host, bound);
     await tellAddress(home, url);
     tellJobs(services);

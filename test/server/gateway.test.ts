@@ -248,6 +248,20 @@ test("a websocket of the WebUI speaks through the gateway, both ways", async () 
   expect(await talk(url, upgrade(url, "/no-socket"), "no")).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n.*\r\n\r\nno$/s);
 });
 
+test("a websocket that is open does not hold up the server's end", async () => {
+  const { url, server } = await both();
+  let ended = false;
+  const talking = talk(url, upgrade(url, "/queue/join"), "never").then(() => {
+    ended = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(ended).toBe(false);
+  const began = performance.now();
+  await server.close();
+  expect(performance.now() - began).toBeLessThan(3000);
+  await talking;
+});
+
 test("a stranger's page gets no websocket, nor does anyone without the token, nor where there is no WebUI", async () => {
   const { upstream, url } = await both();
   expect(await talk(url, upgrade(url, "/ws", ["Origin: http://evil.example"]), "never")).toContain("403 Forbidden");

@@ -55,8 +55,12 @@ function failed(response: Response, status: number, detail: string, error?: unkn
   response.status(status).set("X-Renoir", "gateway").json({ error: "UpstreamError", detail, body: "", errors });
 }
 
-/** Socket.IO takes its own upgrades; the others are the WebUI's, after the same questions as for a request that changes something. */
-export function passUpgrades(server: Server, services: Services): void {
+/**
+ * Socket.IO takes its own upgrades; the others are the WebUI's, after the same questions as for a request that changes something.
+ * What comes back ends them all: a server that closes waits for them, but does not know them any more.
+ */
+export function passUpgrades(server: Server, services: Services): () => void {
+  const open = new Set<Duplex>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = new URL(request.url ?? "/", "http://x");
     if (isOwn(url.pathname) && url.pathname.toLowerCase().startsWith("/socket.io")) return;
@@ -73,6 +77,10 @@ export function passUpgrades(server: Server, services: Services): void {
     if (!isAuthorised(request.headers, policy, url.searchParams.get("token")))
       return refuse(socket, 401, "Unauthorized");
     request.url = request.url!.replace(/([?&])token=[^&]*&?/, "$1").replace(/[?&]$/, "");
+    open.add(socket.once("close", () => open.delete(socket)));
     passUpgrade(request, socket, head, { upstream, policy });
   });
+  return () => {
+    for (const socket of open) socket.destroy();
+  };
 }
