@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import time
+from urllib.parse import quote
 
 from renoir_client import ServerAway, ServerSays
 from renoir_link import Link
@@ -71,7 +72,7 @@ class Server:
         return self.ask("POST", "/info", png, "image/png")
 
     def load(self, reward):
-        return self.ask("POST", f"/models/{reward}/load?kind=reward", b"")
+        return self.ask("POST", f"/models/{quote(reward, safe='')}/load?kind=reward", b"")
 
     def rewards(self):
         """The names of those that can be used now."""
