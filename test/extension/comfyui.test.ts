@@ -47,7 +47,7 @@ async function run(args: string[], cwd: string) {
   return { code, said };
 }
 
-test.skipIf(!python)("what the nodes promise, choose and ask", { timeout: 60_000 }, async () => {
+test.skipIf(!python)("what the nodes promise, choose and ask", { timeout: 120_000 }, async () => {
   const { code, said } = await run(["-m", "unittest", "test_nodes"], tests);
   expect(code, said).toBe(0);
   expect(Number(/^Ran (\d+) tests/m.exec(said)?.[1])).toBeGreaterThan(14);
