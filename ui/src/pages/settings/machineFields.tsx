@@ -1,12 +1,9 @@
 import { NumberInput, Select, TextInput } from "@mantine/core";
-import type { KeyboardEvent } from "react";
 import type { Settings } from "../../../../src/server/api/system.ts";
 import { Saved } from "./saved.tsx";
-import { useDraft, useSaving } from "./useSetting.ts";
+import { leaveOnEnter, useDraft, useSaving } from "./useSetting.ts";
 
 type Field = { readonly settings: Settings };
-
-const leaveOnEnter = ({ key, currentTarget }: KeyboardEvent<HTMLElement>) => key === "Enter" && currentTarget.blur();
 
 export function OutputField({ settings: { outputFolder } }: Field) {
   const { save, saved, error } = useSaving();

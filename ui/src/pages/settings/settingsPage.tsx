@@ -6,6 +6,7 @@ import { ErrorNote } from "../../components/errorNote.tsx";
 import { Page } from "../../components/page.tsx";
 import { useModels, useSettings } from "../../queries.ts";
 import { About } from "./about.tsx";
+import { GatewayFields } from "./gatewayFields.tsx";
 import { LimitFields } from "./limitFields.tsx";
 import { IdleField, OutputField, ProviderField } from "./machineFields.tsx";
 import { RewardField, ScoreNewField, WriteNewField } from "./scoringFields.tsx";
@@ -40,6 +41,11 @@ export function SettingsPage() {
                 <IdleField settings={settings} />
                 <ProviderField settings={settings} />
               </Stack>
+            </Card>
+          )}
+          {settings && (
+            <Card title="In front of a WebUI">
+              <GatewayFields settings={settings} />
             </Card>
           )}
           <About />

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { type KeyboardEvent, useEffect, useState } from "react";
 import type { Settings } from "../../../../src/server/api/system.ts";
 import { asError } from "../../components/toasts.tsx";
 import { useChangeSettings } from "../../queries.ts";
@@ -37,3 +37,7 @@ export function useDraft<T>(value: T, saved: boolean): [shown: T, setDraft: (dra
   }, [saved]);
   return [draft ?? value, setDraft];
 }
+
+/** What leaving a field saves, Enter does too. */
+export const leaveOnEnter = ({ key, currentTarget }: KeyboardEvent<HTMLElement>) =>
+  key === "Enter" && currentTarget.blur();
