@@ -143,7 +143,7 @@ describe.skipIf(!url || !existsSync(executablePath))("Forge in a browser", () =>
   });
 
   test("a refine can be cancelled, and the best so far stays", async () => {
-    await thumbnails().first().click();
+    await thumbnails().nth(1).click(); // behind the grid
     await page.locator("#renoir_refine_txt2img").click();
     const panel = page.locator("#renoir_panel");
     await expect.poll(() => panel.locator(".renoir-message").innerText(), { timeout: 20_000 }).toMatch(/^Ready/);
