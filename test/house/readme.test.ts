@@ -14,6 +14,7 @@ const pages = [
   "docs/adding-a-model.md",
   "docs/adding-a-reward.md",
   "docs/adding-a-host.md",
+  "docs/hosts/README.md",
   "docs/hosts/installing.md",
   "docs/hosts/gateway.md",
   "docs/pitfalls.md",
