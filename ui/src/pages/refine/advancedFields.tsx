@@ -1,8 +1,7 @@
 // What few need: how the noise is moved. Each setting says what it does.
 
 import { NumberInput, Select, SimpleGrid, TextInput } from "@mantine/core";
-import type { FormValues } from "./formValues.ts";
-import type { FieldsProps } from "./refineForm.tsx";
+import type { FieldsProps, FormValues } from "./formValues.ts";
 
 const numbers = [
   { key: "learningRate", label: "Learning rate", description: "How far a step goes", min: 0.001, step: 1 },

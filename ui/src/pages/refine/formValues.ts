@@ -125,3 +125,9 @@ export function requestOf(values: FormValues, origin: Origin): z.input<typeof re
 
 /** Of 32 bits, as the hosts draw theirs. */
 export const randomSeed = (): string => String(crypto.getRandomValues(new Uint32Array(1))[0]);
+
+/** What a part of the form is given. */
+export interface FieldsProps {
+  readonly values: FormValues;
+  readonly change: (change: Partial<FormValues>) => void;
+}

@@ -6,7 +6,7 @@ import { isAlive } from "../../components/jobsButton.tsx";
 import { demoKnown, demoName } from "./demo.ts";
 import { nameOf } from "./formValues.ts";
 import { HonestPanel } from "./honestPanel.tsx";
-import type { Chosen } from "./refineRun.tsx";
+import type { Chosen } from "./steps.ts";
 import { changesOf } from "./verdict.ts";
 
 export interface JudgementProps {

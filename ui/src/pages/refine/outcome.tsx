@@ -11,7 +11,7 @@ import { DiscardJob } from "../../components/discardJob.tsx";
 import { Note } from "../../components/note.tsx";
 import { TextLink } from "../../components/textLink.tsx";
 import { useBusy } from "../../components/useBusy.ts";
-import type { Chosen } from "./refineRun.tsx";
+import type { Chosen } from "./steps.ts";
 
 const titles: Partial<Record<JobState, string>> = { done: "Done", cancelled: "Stopped", failed: "It failed" };
 

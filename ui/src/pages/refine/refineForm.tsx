@@ -12,6 +12,7 @@ import { TextLink } from "../../components/textLink.tsx";
 import { AdvancedFields } from "./advancedFields.tsx";
 import { demoIterations, demoName } from "./demo.ts";
 import {
+  type FieldsProps,
   type FormValues,
   optimisedOf,
   problemOf,
@@ -29,11 +30,6 @@ export interface RefineFormProps {
   readonly origin: Origin;
   readonly models: readonly Model[];
   readonly initial: FormValues;
-}
-
-export interface FieldsProps {
-  readonly values: FormValues;
-  readonly change: (change: Partial<FormValues>) => void;
 }
 
 export function RefineForm({ origin, models, initial }: RefineFormProps) {

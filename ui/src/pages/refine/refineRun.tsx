@@ -19,7 +19,7 @@ import classes from "./refineRun.module.css";
 import { RunDetails } from "./runDetails.tsx";
 import { RunPicture } from "./runPicture.tsx";
 import { RunProgress } from "./runProgress.tsx";
-import { bestOf } from "./steps.ts";
+import { bestOf, type Chosen } from "./steps.ts";
 
 export function RefineRun({ id }: { id: string }) {
   const { job, live, error } = useJob(id);
@@ -40,9 +40,6 @@ const Gone = ({ message }: { message: string }) => (
     </EmptyState>
   </Page>
 );
-
-/** What may be chosen of a run: one of its steps, or what there is to see otherwise: the newest while it runs, then the best. */
-export type Chosen = number | undefined;
 
 function Run({ job, live }: { job: Job; live: string | undefined }) {
   const [chosen, setChosen] = useState<Chosen>();

@@ -4,9 +4,9 @@ import { Loader } from "@mantine/core";
 import type { CSSProperties } from "react";
 import type { Job } from "../../../../src/server/api/jobs.ts";
 import { isAlive } from "../../components/jobsButton.tsx";
-import type { Chosen } from "./refineRun.tsx";
 import classes from "./stage.module.css";
 import { Stage } from "./stage.tsx";
+import type { Chosen } from "./steps.ts";
 
 export interface RunPictureProps {
   readonly job: Job;

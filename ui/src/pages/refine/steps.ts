@@ -16,6 +16,9 @@ export function curves(steps: readonly JobStep[], kind: Kind): Curve[] {
   return [...names].map((name) => ({ name, values: steps.map((step) => step[kind]?.[name] ?? null) }));
 }
 
+/** What may be chosen of a run: one of its steps, or what there is to see otherwise: the newest while it runs, then the best. */
+export type Chosen = number | undefined;
+
 /** Position of the best so far: each step that was best when it came says so, and the last of them still is. */
 export const bestOf = (steps: readonly JobStep[]): number | undefined => {
   const index = steps.findLastIndex(({ best }) => best);
