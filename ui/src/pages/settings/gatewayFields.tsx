@@ -38,7 +38,7 @@ function UpstreamField({ settings: { upstream } }: Field) {
       description={
         <>
           As in http://127.0.0.1:7860. Renoir's address then leads to that WebUI, and this page is at{" "}
-          <Anchor href={new URL("/renoir-ui/", location.href).href} inherit>
+          <Anchor href={new URL("/renoir-ui/", location.href).href} underline="always" inherit>
             /renoir-ui/
           </Anchor>
           . Empty: none.
