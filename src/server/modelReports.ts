@@ -1,8 +1,6 @@
 // How the models are, on the disk and in memory. Opening every checkpoint takes a while, so it is done again only when a file has changed.
 
-import { fork } from "node:child_process";
 import { stat } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { SystemError } from "../errors.ts";
 import { sources } from "../scoring/sources.ts";
 import { storePath } from "../scoring/store.ts";
@@ -10,6 +8,7 @@ import type { ModelReport } from "../tasks/models.ts";
 import type { Model } from "./api/system.ts";
 import type { Engine, LoadedModel } from "./engine/engine.ts";
 import { NotFoundError } from "./errors.ts";
+import { forkModule } from "./forkModule.ts";
 
 export class ModelReports {
   readonly #home: string;
@@ -60,12 +59,7 @@ export class ModelReports {
 
 /** In a process of its own; about a second, most of it the process. */
 function reportApart(home: string): Promise<ModelReport[]> {
-  const isSource = import.meta.url.endsWith(".ts");
-  const file = fileURLToPath(new URL(isSource ? "./reportProcess.ts" : "./reportProcess.js", import.meta.url));
-  const process = fork(file, [home], {
-    execArgv: isSource ? ["--import", "tsx"] : [],
-    serialization: "advanced",
-  });
+  const process = forkModule("./reportProcess", import.meta.url, [home]);
   return new Promise((resolve, reject) => {
     process.once("message", resolve);
     process.once("error", reject);

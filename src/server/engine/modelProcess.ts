@@ -1,9 +1,9 @@
 // The models' process as the server sees it: asked one thing after another, ended when it is not needed, and mortal.
 
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { SystemError } from "../../errors.ts";
+import { forkModule } from "../forkModule.ts";
 import type { FromProcess, ToProcess } from "./messages.ts";
 import { fromWire } from "./wire.ts";
 
@@ -26,11 +26,6 @@ interface Asked {
   reject(error: Error): void;
 }
 
-/** As the sources lie: TypeScript in a checkout under test, JavaScript in the product. */
-const isSource = import.meta.url.endsWith(".ts");
-const program = fileURLToPath(new URL(isSource ? "./main.ts" : "./main.js", import.meta.url));
-const execArgv = isSource ? ["--import", "tsx"] : [];
-
 /** How long an ending process may take before it is made to end. */
 const graceMs = 3_000;
 
@@ -44,10 +39,8 @@ export class ModelProcess {
 
   constructor(home: string, events: ProcessEvents) {
     this.#events = events;
-    this.#child = fork(program, [], {
-      execArgv,
+    this.#child = forkModule("./main", import.meta.url, [], {
       env: { ...process.env, RENOIR_HOME: home },
-      serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.#child.on("message", (message: FromProcess) => this.#hear(message));

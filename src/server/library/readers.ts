@@ -1,10 +1,10 @@
 // The processes that read files, seen from the library. They start when there is work and end when there has been none for a while;
 // when one dies its batch's files are taken one by one, so that a single file is to blame and no other suffers.
 
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
+import { forkModule } from "../forkModule.ts";
 import type { Facts } from "./facts.ts";
 
 export type Reading =
@@ -71,12 +71,7 @@ export class Readers {
   }
 
   #start(): ChildProcess {
-    const isSource = import.meta.url.endsWith(".ts");
-    const file = fileURLToPath(new URL(isSource ? "./reader.ts" : "./reader.js", import.meta.url));
-    const reader = fork(file, {
-      execArgv: [...(isSource ? ["--import", "tsx"] : []), `--max-old-space-size=${HEAP_MB}`],
-      serialization: "advanced",
-    });
+    const reader = forkModule("./reader", import.meta.url, [], { execArgv: [`--max-old-space-size=${HEAP_MB}`] });
     reader.on("message", (readings: Reading[]) => {
       const batch = this.#readers.get(reader);
       this.#readers.set(reader, undefined);
