@@ -26,7 +26,9 @@ export function refineOptionsOf(
   manner: Manner,
 ): Omit<RefineOptions, "rewards"> & { latents: Float32Array } {
   const { pipeline, prompt, conditioning, latents, seed, width, height } = origin;
-  return { pipeline, prompt, conditioning, latents, seed, width, height, ...manner };
+  const { iterations, optimizer, learningRate, gradientClip, regularization, mode, patience } = manner;
+  const how = { iterations, optimizer, learningRate, gradientClip, regularization, mode, patience };
+  return { pipeline, prompt, conditioning, latents, seed, width, height, ...how };
 }
 
 /** As the trace and the result's file tell them; no paths, which are nobody else's business. */

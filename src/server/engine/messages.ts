@@ -3,6 +3,7 @@
 import type { Provider } from "../../graph/index.ts";
 import type { TraceStep } from "../../reno/trace.ts";
 import type { MakingFlags } from "../../tasks/making.ts";
+import type { Manner } from "../../tasks/refineSettings.ts";
 
 /** Failures as they cross: a class does not, its code does. */
 export interface WireError {
@@ -61,18 +62,11 @@ export interface MakingWork {
   readonly computing: Computing;
 }
 
-export interface RefineWork extends MakingWork {
+export interface RefineWork extends MakingWork, Manner {
   readonly kind: "refine";
   /** Default: as the command line chooses. */
   readonly rewards?: readonly string[] | undefined;
   readonly observe?: readonly string[] | undefined;
-  readonly iterations: number;
-  readonly optimizer: "sgd" | "adam" | "lbfgs";
-  readonly learningRate: number;
-  readonly gradientClip: number;
-  readonly regularization: number;
-  readonly mode: "refine" | "select";
-  readonly patience?: number | undefined;
   /** The last step that the asker has: what an earlier process made beyond it comes first. */
   readonly after?: number | undefined;
 }

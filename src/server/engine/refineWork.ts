@@ -69,7 +69,7 @@ async function prepare(work: RefineWork, hands: Hands, leases: Leases): Promise<
   await origin.pipeline.unload(); // the steps' graph holds the model itself
   return {
     options: {
-      ...refineOptionsOf(origin, mannerOf(work)),
+      ...refineOptionsOf(origin, work),
       ...computing,
       rewards,
       signal: hands.signal,
@@ -88,24 +88,6 @@ async function prepare(work: RefineWork, hands: Hands, leases: Leases): Promise<
     onStep() {},
   };
 }
-
-const mannerOf = ({
-  iterations,
-  optimizer,
-  learningRate,
-  gradientClip,
-  regularization,
-  mode,
-  patience,
-}: RefineWork) => ({
-  iterations,
-  optimizer,
-  learningRate,
-  gradientClip,
-  regularization,
-  mode,
-  patience,
-});
 
 async function onStep(step: SeenStep, run: Run, { folder }: RefineWork, hands: Hands): Promise<void> {
   const preview = await previewOf(step, run.rounding);
